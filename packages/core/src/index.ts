@@ -1,1 +1,20 @@
-export {};
+export { AbortError, abortable, isAbortError, sleep, throwIfAborted } from "./abort.ts";
+export {
+  BackendError,
+  CheckpointError,
+  CorenetError,
+  type CorenetErrorOptions,
+  FormatError,
+  IoError,
+  NonFiniteError,
+  OutOfMemoryError,
+  ShapeError,
+} from "./errors.ts";
+export {
+  createProgress,
+  type OnProgress,
+  type Progress,
+  type ProgressOptions,
+  type ProgressReporter,
+} from "./progress.ts";
+export { Rng, type RngState, type Shuffleable } from "./rng.ts";
