@@ -1,0 +1,72 @@
+/** A kernel module over a heap of its own, for tests and benches of the kernels alone. */
+export interface Heap {
+  /** Calls an export of the module: numbers in, a number or nothing out. */
+  call(kernel: string, ...args: number[]): number;
+  /** The address of `bytes` new bytes, aligned to 16 and, by 4, to nothing more: odd tails are met. */
+  allocate(bytes: number): number;
+  /** The address of a copy of `values`. */
+  put(values: readonly number[] | ArrayBufferView): number;
+  /** A copy of `length` floats. */
+  floats(address: number, length: number): Float32Array;
+  /** A view of the whole heap, valid until the next allocation. */
+  bytes(): Uint8Array;
+  /** Forgets what was allocated. */
+  reset(): void;
+}
+
+const POISON = 0xff; // read as f32: NaN, so that what a kernel forgot to write shows
+
+/** Links `module` (base64) to an unshared memory. Memory starts, and is after each reset, full of NaN. */
+export function createHeap(module: string): Heap {
+  const memory = new WebAssembly.Memory({ initial: 64 });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(module, "base64")), {
+    env: { memory },
+  });
+  let top = 1024;
+
+  function allocate(bytes: number): number {
+    const address = (top + 15) & ~15;
+    top = address + bytes;
+    const missing = top + 64 - memory.buffer.byteLength; // 64: room behind the last, so that an overrun is no trap
+    if (missing > 0) memory.grow(Math.ceil(missing / 65536));
+    new Uint8Array(memory.buffer, address, bytes + 64).fill(POISON);
+    return address;
+  }
+
+  return {
+    call(kernel, ...args) {
+      const run = instance.exports[kernel];
+      if (typeof run !== "function") throw new TypeError(`call: the module does not export ${kernel}.`);
+      return run(...args);
+    },
+    allocate,
+    put(values) {
+      const typed = ArrayBuffer.isView(values) ? values : new Float32Array(values);
+      const address = allocate(typed.byteLength);
+      const source = new Uint8Array(typed.buffer, typed.byteOffset, typed.byteLength);
+      new Uint8Array(memory.buffer).set(source, address);
+      return address;
+    },
+    floats: (address, length) => new Float32Array(memory.buffer, address, length).slice(),
+    bytes: () => new Uint8Array(memory.buffer),
+    reset() {
+      top = 1024;
+    },
+  };
+}
+
+/** `values[index]`, for sure. */
+export function at(values: ArrayLike<number>, index: number): number {
+  const value = values[index];
+  if (value === undefined) throw new RangeError(`at: index is ${index}, expected [0, ${values.length}).`);
+  return value;
+}
+
+/** Numbers in [-2, 2) that depend on the seed alone. */
+export function noise(length: number, seed: number): Float32Array {
+  let state = Math.imul(seed + 1, 2654435761) >>> 0;
+  return Float32Array.from({ length }, () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 2 ** 30 - 2;
+  });
+}
