@@ -26,10 +26,18 @@ const rootTargets = {
     ["{workspaceRoot}/packages/*/assembly/**/*", "{workspaceRoot}/tools/kernels/**/*"],
     { outputs: ["{workspaceRoot}/packages/*/src/generated"] },
   ),
-  typecheck: task("node node_modules/typescript/bin/tsc -p tsconfig.json", [...everything, kernelFiles], kernelsFirst),
+  typecheck: task(
+    "node node_modules/typescript/bin/tsc -p tsconfig.json",
+    [...everything, kernelFiles],
+    kernelsFirst,
+  ),
   lint: task("biome ci --error-on-warnings .", everything),
   layers: task("node tools/checks/layers.ts", [...everything, kernelFiles], kernelsFirst),
-  unused: task("node node_modules/knip/bin/knip.js --no-progress", [...everything, kernelFiles], kernelsFirst),
+  unused: task(
+    "node node_modules/knip/bin/knip.js --no-progress",
+    [...everything, kernelFiles],
+    kernelsFirst,
+  ),
 };
 
 /** `build` of one package: tsup with the one shared config, which reads the entries from the package's exports. */
@@ -41,7 +49,8 @@ function buildTarget() {
     "{workspaceRoot}/tsconfig.json",
     kernelFiles,
   ];
-  const command = "node ../../node_modules/tsup/dist/cli-default.js --config ../../tools/build/tsup.config.ts";
+  const command =
+    "node ../../node_modules/tsup/dist/cli-default.js --config ../../tools/build/tsup.config.ts";
   return task(command, inputs, {
     ...kernelsFirst,
     options: { command, cwd: "{projectRoot}" },

@@ -1,0 +1,38 @@
+import { readFileSync } from "node:fs";
+import ts from "typescript";
+
+/** One module specifier in a file: of an import, an export from, an `import()` call or an `import("…")` type. */
+export interface Import {
+  specifier: string;
+  /** Counted from 1. */
+  line: number;
+  /** Whether loading the file loads the module at once: false for types, which are erased, and for `import()`. */
+  loads: boolean;
+}
+
+/** Every module that the TypeScript or JavaScript file at `path` names with a string literal, in order. */
+export function readImports(path: string): Import[] {
+  const file = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest);
+  const imports: Import[] = [];
+
+  function add(specifier: ts.Node | undefined, loads: boolean): void {
+    if (!specifier || !ts.isStringLiteralLike(specifier)) return;
+    const line = file.getLineAndCharacterOfPosition(specifier.getStart(file)).line + 1;
+    imports.push({ specifier: specifier.text, line, loads });
+  }
+
+  function visit(node: ts.Node): void {
+    if (ts.isImportDeclaration(node)) {
+      add(node.moduleSpecifier, node.importClause?.phaseModifier !== ts.SyntaxKind.TypeKeyword);
+    } else if (ts.isExportDeclaration(node)) {
+      add(node.moduleSpecifier, !node.isTypeOnly);
+    } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
+      add(node.argument.literal, false);
+    } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
+      add(node.arguments[0], false);
+    }
+    ts.forEachChild(node, visit);
+  }
+  visit(file);
+  return imports;
+}
