@@ -1,0 +1,15 @@
+import type { Backend } from "@corenet/tensor";
+
+/**
+ * Plain JavaScript: runs everywhere, sums in double precision, and is slow. The backend of last resort, and the one
+ * that the others are compared with.
+ */
+export function cpu(): Backend {
+  return {
+    name: "cpu",
+    async start() {
+      await import("@tensorflow/tfjs-backend-cpu");
+      return { name: "cpu" };
+    },
+  };
+}

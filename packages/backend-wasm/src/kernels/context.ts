@@ -1,0 +1,44 @@
+import type { WasmHost, WasmKernels } from "@corenet/tensor";
+import type { TensorInfo } from "@corenet/tensor/host";
+import type { TfjsWasmBackend } from "../tfjs.ts";
+
+export type Inputs = Record<string, TensorInfo>;
+export type Attrs = Record<string, unknown>;
+
+/** What a replaced kernel computes with. */
+export class KernelContext {
+  readonly host: WasmHost;
+  readonly kernels: WasmKernels;
+  readonly backend: TfjsWasmBackend;
+
+  constructor(host: WasmHost, kernels: WasmKernels, backend: TfjsWasmBackend) {
+    this.host = host;
+    this.kernels = kernels;
+    this.backend = backend;
+  }
+
+  /** One of our compiled functions, by name. */
+  run(name: string, ...args: number[]): number {
+    const kernel = this.kernels[name];
+    if (!kernel) throw new TypeError(`wasm: the kernel module has no "${name}". Build it again: npm run build.`);
+    return kernel(...args);
+  }
+
+  address(info: TensorInfo): number {
+    return this.backend.dataIdMap.get(info.dataId).memoryOffset;
+  }
+
+  /** Memory for a result, NOT zeroed. */
+  output(shape: readonly number[], dtype: string): TensorInfo {
+    return this.backend.makeOutput([...shape], dtype);
+  }
+
+  /** A tensor over the memory of another. */
+  share(info: TensorInfo, shape: readonly number[]): TensorInfo {
+    this.backend.incRef(info.dataId);
+    return { dataId: info.dataId, shape: [...shape], dtype: info.dtype };
+  }
+}
+
+export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+export const bytesOf = (dtype: string): number => (dtype === "bool" ? 1 : 4);

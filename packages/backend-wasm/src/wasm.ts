@@ -1,0 +1,52 @@
+import { BackendError } from "@corenet/core";
+import type { Backend, RunningBackend, WasmModuleSource } from "@corenet/tensor";
+import { type BinarySource, loadBinary } from "./binary.ts";
+import { type EmscriptenModule, startEmscripten } from "./emscripten.ts";
+import { createHost } from "./host.ts";
+import { replaceStockKernels } from "./kernels/index.ts";
+import { createTfjsBackend } from "./tfjs.ts";
+
+export interface WasmOptions {
+  /**
+   * The WebAssembly file of TensorFlow.js (tfjs-backend-wasm-simd.wasm, 4.22.0), for apps that serve it as a file of
+   * its own: a URL or its bytes. @default the copy inside this package
+   */
+  binary?: BinarySource;
+}
+
+const kernelModule: WasmModuleSource = {
+  relaxed: () => import("./generated/kernels-relaxed.ts"),
+  simd: () => import("./generated/kernels-simd.ts"),
+};
+
+let started: Promise<RunningBackend> | null = null;
+
+/**
+ * WebAssembly SIMD, on one thread: the fast backend of every machine without a GPU. A realm has one heap, so a second
+ * start gives the first again.
+ *
+ * @throws BackendError at the start, when the machine has no SIMD or the file cannot be had or compiled
+ */
+export function wasm(options: WasmOptions = {}): Backend {
+  return {
+    name: "wasm",
+    start() {
+      started ??= start(options).catch((error: unknown) => {
+        started = null; // a failed start may be tried again
+        throw error;
+      });
+      return started;
+    },
+  };
+}
+
+async function start({ binary }: WasmOptions): Promise<RunningBackend> {
+  if (typeof WebAssembly === "undefined") {
+    throw new BackendError("wasm: this runtime has no WebAssembly. Use cpu(), or allow it: script-src 'wasm-unsafe-eval'.");
+  }
+  const module: EmscriptenModule = await startEmscripten(await loadBinary(binary));
+  const backend = await createTfjsBackend(module);
+  const host = createHost(module, backend);
+  replaceStockKernels(host, host.instantiate(await host.compile(kernelModule)), backend);
+  return { name: "wasm", wasm: host };
+}

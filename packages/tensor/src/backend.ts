@@ -1,0 +1,142 @@
+import { BackendError } from "@corenet/core";
+import { loadKernelsOf } from "./kernel-registry.ts";
+import { activateBackend, activeBackendName } from "./raw.ts";
+import type { DType, Tensor } from "./types.ts";
+
+/** What a backend is before it runs: a value that says how to start it. */
+export interface Backend {
+  readonly name: string;
+  /** Starts the device and registers it with TensorFlow.js under `name`. */
+  start(): Promise<RunningBackend>;
+}
+
+/** A started backend: the mechanisms that kernels build on. */
+export interface RunningBackend {
+  readonly name: string;
+  readonly wasm?: WasmHost;
+  readonly webgpu?: WebGpuHost;
+}
+
+/** A kernel module's functions: numbers in, a number or nothing out. Tensors travel as addresses. */
+export type WasmKernels = Readonly<Record<string, (...args: number[]) => number>>;
+
+/** One kernel module in two builds, base64, each fetched only where it is the one to use. */
+export interface WasmModuleSource {
+  relaxed(): Promise<{ default: string }>;
+  simd(): Promise<{ default: string }>;
+}
+
+/** WebAssembly on TensorFlow.js's own heap, so that kernels work on tensors in place. */
+export interface WasmHost {
+  readonly memory: WebAssembly.Memory;
+  /** The byte address of a tensor's first element. Moves never, dies with the tensor. */
+  address(tensor: Tensor): number;
+  /** A new tensor whose memory is NOT zeroed. */
+  output(shape: readonly number[], dtype: DType): Tensor;
+  /**
+   * The address of `bytes` bytes, 16-byte aligned, valid until the next call of `scratch`.
+   * @throws OutOfMemoryError when the heap is exhausted
+   */
+  scratch(bytes: number): number;
+  /** The build of a module that this machine runs best. */
+  compile(source: WasmModuleSource): Promise<WebAssembly.Module>;
+  instantiate(module: WebAssembly.Module): WasmKernels;
+  /** Calls `kernel[fn](...args, begin, end)` so that [0, tasks) is covered once. */
+  parallel(kernel: WasmKernels, fn: string, tasks: number, ...args: number[]): void;
+}
+
+export interface WgslProgram {
+  readonly name: string;
+  readonly outputShape: readonly number[];
+  readonly workgroupSize: readonly [number, number, number];
+  readonly dispatch: readonly [number, number, number];
+  readonly code: string;
+}
+
+export interface Uniform {
+  readonly name: string;
+  readonly type: "i32" | "u32" | "f32";
+  readonly value: number;
+}
+
+export interface WebGpuHost {
+  run(program: WgslProgram, inputs: readonly Tensor[], dtype: DType, uniforms?: readonly Uniform[]): Tensor;
+}
+
+let running: RunningBackend | null = null;
+
+/** The backend that `useBackend` started last. */
+export function activeBackend(): RunningBackend {
+  const name = activeBackendName();
+  if (running && running.name === name) return running;
+  throw new BackendError(
+    name === null
+      ? "activeBackend: no backend is active. Call `await useBackend(wasm())` first, with wasm from @corenet/backend-wasm."
+      : `activeBackend: TensorFlow.js runs "${name}", which useBackend did not start. Call useBackend instead of tf.setBackend.`,
+  );
+}
+
+/** The active backend, or null where none was started yet. */
+export function currentBackend(): RunningBackend | null {
+  return running && running.name === activeBackendName() ? running : null;
+}
+
+const startLimitMs = 30_000;
+
+/**
+ * Starts the first backend that this machine can run, loads the kernels of the ops declared so far, and makes
+ * it the active one. Tensors of an earlier backend stay readable.
+ *
+ * @param candidates - in the order of preference: `await useBackend(wasm(), cpu())`
+ * @throws BackendError when none starts, with each one's reason
+ */
+export async function useBackend(...candidates: readonly Backend[]): Promise<RunningBackend> {
+  if (candidates.length === 0) {
+    throw new BackendError("useBackend: got no backend, expected at least one. Pass wasm() or cpu().");
+  }
+  const reasons: string[] = [];
+  const causes: unknown[] = [];
+  for (const candidate of candidates) {
+    try {
+      const started = await withinLimit(startBackend(candidate), candidate.name);
+      await loadKernelsOf(started);
+      return started;
+    } catch (error) {
+      causes.push(error);
+      reasons.push(`${candidate?.name ?? "?"}: ${error instanceof Error ? error.message : String(error)}`);
+    }
+  }
+  throw new BackendError(`useBackend: no backend started.\n  ${reasons.join("\n  ")}`, {
+    cause: causes.length === 1 ? causes[0] : new AggregateError(causes),
+  });
+}
+
+async function startBackend(candidate: Backend): Promise<RunningBackend> {
+  if (typeof candidate?.start !== "function") {
+    throw new TypeError(
+      `expected a backend such as wasm(), got ${typeof candidate === "string" ? `"${candidate}"` : String(candidate)}. ` +
+        "Import the factory from @corenet/backend-wasm or @corenet/backend-cpu and call it.",
+    );
+  }
+  const started = await candidate.start();
+  if (!(await activateBackend(candidate.name))) {
+    throw new BackendError(`TensorFlow.js could not make "${candidate.name}" active. Is another copy of it loaded?`);
+  }
+  running = started;
+  return started;
+}
+
+async function withinLimit<T>(work: Promise<T>, name: string): Promise<T> {
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  const limit = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new BackendError(`${name} did not start within ${startLimitMs / 1000} s.`)),
+      startLimitMs,
+    );
+  });
+  try {
+    return await Promise.race([work, limit]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

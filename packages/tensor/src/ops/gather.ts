@@ -1,0 +1,83 @@
+// Rows by number, and their gradient.
+import { ShapeError } from "@corenet/core";
+import { checkDType, formatShape } from "../check.ts";
+import { runKernel } from "../raw.ts";
+import { record } from "../tape.ts";
+import type { Tensor } from "../types.ts";
+
+/**
+ * Rows of `table` by their ids: [N, ...row] and [...] to [..., ...row].
+ *
+ * @param ids - int32, each in [0, N)
+ * @throws RangeError naming the first id outside the table
+ */
+export function gather(table: Tensor, ids: Tensor): Tensor {
+  checkDType("gather: table", table, "float32", "int32");
+  checkDType("gather: ids", ids, "int32");
+  if (table.rank === 0) throw new ShapeError("gather: table is a scalar, expected rows along its first axis.");
+  const row = table.shape.slice(1);
+  const rows = table.shape[0] as number;
+  const shape = [...ids.shape, ...row];
+  return record(
+    "gather",
+    [table, ids],
+    () => {
+      const flat = runKernel("Reshape", { x: ids }, { shape: [ids.size] });
+      const picked = runKernel("GatherV2", { x: table, indices: flat }, { axis: 0, batchDims: 0 });
+      return runKernel("Reshape", { x: picked }, { shape });
+    },
+    ({ save }) => {
+      const kept = save(ids);
+      return ([dy]) => {
+        if (!dy) return [];
+        const flatIds = runKernel("Reshape", { x: kept }, { shape: [kept.size] });
+        const flat = runKernel("Reshape", { x: dy }, { shape: [kept.size, ...row] });
+        return [runKernel("UnsortedSegmentSum", { x: flat, segmentIds: flatIds }, { numSegments: rows })];
+      };
+    },
+  );
+}
+
+/**
+ * Adds up rows that carry the same id: the gradient of `gather`, as an op.
+ *
+ * @param rows - [n, ...row]
+ * @param ids - int32 [n], each in [0, count)
+ * @returns [count, ...row], zero where no row came
+ * @throws ShapeError when there is not one id for each row
+ */
+export function segmentSum(rows: Tensor, ids: Tensor, count: number): Tensor {
+  checkDType("segmentSum: rows", rows, "float32");
+  checkDType("segmentSum: ids", ids, "int32");
+  if (ids.rank !== 1 || ids.shape[0] !== rows.shape[0]) {
+    throw new ShapeError(
+      `segmentSum: ids has shape ${formatShape(ids.shape)}, expected one for each row of ${formatShape(rows.shape)}.`,
+    );
+  }
+  return record(
+    "segmentSum",
+    [rows, ids],
+    () => runKernel("UnsortedSegmentSum", { x: rows, segmentIds: ids }, { numSegments: count }),
+    ({ save }) => {
+      const kept = save(ids);
+      return ([dy]) => [dy && runKernel("GatherV2", { x: dy, indices: kept }, { axis: 0, batchDims: 0 })];
+    },
+  );
+}
+
+/**
+ * 1 at each id and 0 elsewhere, as float32: [...] to [..., depth]. An id outside [0, depth) gives zeros.
+ */
+export function oneHot(ids: Tensor, depth: number): Tensor {
+  checkDType("oneHot: ids", ids, "int32");
+  return record(
+    "oneHot",
+    [ids],
+    () => {
+      const flat = runKernel("Reshape", { x: ids }, { shape: [ids.size] });
+      const hot = runKernel("OneHot", { indices: flat }, { depth, onValue: 1, offValue: 0, dtype: "float32" });
+      return runKernel("Reshape", { x: hot }, { shape: [...ids.shape, depth] });
+    },
+    () => () => [],
+  );
+}

@@ -1,0 +1,194 @@
+// Reverse-mode differentiation. Each op that is applied while a tape runs, to something that depends on the
+// watched tensors, leaves a node; the sweep walks the nodes backwards and frees what it has used.
+import { checkAlive } from "./check.ts";
+import { isTfjsRecording, keepTensor, runKernel, tidyScope } from "./raw.ts";
+import type { Tensor } from "./types.ts";
+
+/** Gradients of the inputs, in their order; anything where `needs` is false is ignored. */
+export type Backward = (gradients: readonly (Tensor | null)[]) => readonly (Tensor | null | false | undefined)[];
+
+export interface Recording {
+  /** Which inputs lead to something that a gradient is wanted for. */
+  readonly needs: readonly boolean[];
+  /** Keeps a tensor for the backward pass; the tape frees it. */
+  save<T extends Tensor>(tensor: T): T;
+}
+
+interface TapeNode {
+  readonly name: string;
+  readonly inputs: readonly Tensor[];
+  readonly outputs: readonly Tensor[];
+  readonly saved: Tensor[];
+  readonly needs: readonly boolean[];
+  readonly backward: Backward;
+}
+
+class Tape {
+  readonly nodes: TapeNode[] = [];
+  readonly watched: Set<number>;
+
+  constructor(variables: readonly Tensor[]) {
+    this.watched = new Set(variables.map((variable) => variable.id));
+  }
+
+  dispose(): void {
+    for (const node of this.nodes) for (const tensor of node.saved) tensor.dispose();
+    this.nodes.length = 0;
+  }
+}
+
+let active: Tape | null = null;
+
+/**
+ * Applies an op and, where a tape runs, notes how to go back.
+ *
+ * @param forward - computes the outputs; what it makes besides is freed, and nothing in it is recorded
+ * @param prepare - called only when recording: saves what the way back needs, and returns that way
+ */
+export function record<R extends Tensor | readonly Tensor[]>(
+  name: string,
+  inputs: readonly Tensor[],
+  forward: () => R,
+  prepare: (recording: Recording, outputs: R) => Backward,
+): R {
+  for (const input of inputs) checkAlive(`${name}: an input`, input);
+  if (isTfjsRecording()) {
+    throw new TypeError(
+      `${name}: TensorFlow.js is recording its own gradients, which cannot see this op. Use valueAndGrad instead of tf.grads.`,
+    );
+  }
+  const tape = active;
+  active = null;
+  let result: R;
+  try {
+    result = tidyScope(forward);
+  } finally {
+    active = tape;
+  }
+  if (!tape) return result;
+
+  const needs = inputs.map((input) => tape.watched.has(input.id));
+  if (!needs.includes(true)) return result;
+  const outputs: readonly Tensor[] = Array.isArray(result) ? result : [result as Tensor];
+  const saved: Tensor[] = [];
+  const save = <T extends Tensor>(tensor: T): T => {
+    const copy = keepTensor(runKernel("Identity", { x: tensor }) as T); // shares the memory
+    saved.push(copy);
+    return copy;
+  };
+  const backward = prepare({ needs, save }, result);
+  tape.nodes.push({ name, inputs, outputs, saved, needs, backward });
+  for (const output of outputs) tape.watched.add(output.id);
+  return result;
+}
+
+/**
+ * The value of `compute` and its gradients with respect to `variables`, all the caller's own.
+ *
+ * @throws TypeError inside another one: second derivatives are not offered
+ */
+export function differentiate(
+  compute: () => Tensor,
+  variables: readonly Tensor[],
+): { value: Tensor; gradients: (Tensor | null)[] } {
+  if (active) {
+    throw new TypeError(
+      "valueAndGrad: called inside another valueAndGrad, expected one at a time. Second derivatives are not supported.",
+    );
+  }
+  const tape = new Tape(variables);
+  try {
+    active = tape;
+    const value = tidyScope(() => ownValue(compute(), variables));
+    active = null;
+    try {
+      return { value, gradients: sweep(tape, value, variables) };
+    } catch (error) {
+      value.dispose();
+      throw error;
+    }
+  } finally {
+    active = null;
+    tape.dispose();
+  }
+}
+
+/** Runs `compute` unrecorded: gradients stop at what it returns. */
+export function withoutGradient<T>(compute: () => T): T {
+  const tape = active;
+  active = null;
+  try {
+    return compute();
+  } finally {
+    active = tape;
+  }
+}
+
+/** A result that is one of the variables is handed out as a copy, since the caller owns results. */
+function ownValue(value: Tensor, variables: readonly Tensor[]): Tensor {
+  if (!variables.includes(value)) return value;
+  return record("identity", [value], () => runKernel("Identity", { x: value }), () => ([dy]) => [dy]);
+}
+
+function sweep(tape: Tape, value: Tensor, variables: readonly Tensor[]): (Tensor | null)[] {
+  const gradients = new Map<number, Tensor>();
+  try {
+    const one = runKernel("Fill", {}, { shape: [...value.shape], value: 1, dtype: "float32" });
+    gradients.set(value.id, keepTensor(one));
+    for (let node = tape.nodes.pop(); node; node = tape.nodes.pop()) {
+      goBack(node, gradients);
+      for (const tensor of node.saved) tensor.dispose();
+    }
+    return variables.map((variable) => {
+      const gradient = gradients.get(variable.id) ?? null;
+      gradients.delete(variable.id);
+      return gradient && unkeep(gradient);
+    });
+  } finally {
+    for (const gradient of gradients.values()) gradient.dispose();
+  }
+}
+
+function goBack(node: TapeNode, gradients: Map<number, Tensor>): void {
+  const arriving = node.outputs.map((output) => gradients.get(output.id) ?? null);
+  if (arriving.every((gradient) => gradient === null)) return;
+  tidyScope(() => {
+    const leaving = node.backward(arriving);
+    const owned = new Set(arriving);
+    node.inputs.forEach((input, i) => {
+      const gradient = leaving[i];
+      if (!node.needs[i] || !gradient) return;
+      checkGradient(node.name, gradient, input);
+      const before = gradients.get(input.id);
+      const total = before ? runKernel("Add", { a: before, b: gradient }) : own(gradient, owned);
+      gradients.set(input.id, keepTensor(total));
+      before?.dispose();
+    });
+  });
+  node.outputs.forEach((output, i) => {
+    gradients.delete(output.id);
+    arriving[i]?.dispose();
+  });
+}
+
+/** A backward pass may hand on what arrived, or one gradient twice: each receiver needs one of its own. */
+function own(gradient: Tensor, owned: Set<Tensor | null>): Tensor {
+  if (owned.has(gradient)) return runKernel("Identity", { x: gradient });
+  owned.add(gradient);
+  return gradient;
+}
+
+/** Hands a kept tensor back to the tidy around. */
+function unkeep(tensor: Tensor): Tensor {
+  const given = runKernel("Identity", { x: tensor });
+  tensor.dispose();
+  return given;
+}
+
+function checkGradient(name: string, gradient: Tensor, input: Tensor): void {
+  const same = gradient.shape.length === input.shape.length && gradient.shape.every((n, i) => n === input.shape[i]);
+  if (same && gradient.dtype === "float32") return;
+  throw new TypeError(
+    `${name}: the gradient is ${gradient.dtype} [${gradient.shape}], expected float32 [${input.shape}]. Mend the op's gradient.`,
+  );
+}
