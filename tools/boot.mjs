@@ -83,11 +83,14 @@ function lockHash() {
   return existsSync(lockFile) ? createHash("sha256").update(readFileSync(lockFile)).digest("hex") : "none";
 }
 
+/** Whether node_modules came from this lock file: through us, or through npm run by hand, whose own record is newer. */
 function isInstalled() {
   if (!existsSync(node24)) return false;
-  if (existsSync(stampFile)) return readFileSync(stampFile, "utf8") === lockHash();
-  const byNpm = join(modules, ".package-lock.json"); // npm was run by hand: it writes this file last
-  return existsSync(byNpm) && existsSync(lockFile) && statSync(byNpm).mtimeMs >= statSync(lockFile).mtimeMs;
+  if (existsSync(stampFile) && readFileSync(stampFile, "utf8") === lockHash()) return true;
+  const record = join(modules, ".package-lock.json");
+  return (
+    existsSync(record) && existsSync(lockFile) && statSync(record).mtimeMs + 1000 > statSync(lockFile).mtimeMs
+  );
 }
 
 async function install() {

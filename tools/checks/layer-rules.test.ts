@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { checkLayers } from "./layer-rules.ts";
 
-const table = [["core"], ["tensor"], ["nn", "backend-cpu"], ["openelm"], ["corenet"]];
+const table = { core: 0, tensor: 1, nn: 2, "backend-cpu": 2, openelm: 3, corenet: 4 };
 let root: string;
 
 beforeEach(() => {

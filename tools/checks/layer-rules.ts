@@ -4,8 +4,8 @@ import { dirname, join, relative, resolve, sep } from "node:path";
 import { findCycle } from "./find-cycle.ts";
 import { type Import, readImports } from "./imports.ts";
 
-/** Folder names under packages/, layer by layer, the lowest first. */
-export type LayerTable = readonly (readonly string[])[];
+/** The layer of each folder under packages/, counted from the lowest, 0. */
+export type LayerTable = Readonly<Record<string, number>>;
 
 interface Package {
   folder: string;
@@ -36,18 +36,18 @@ export function checkLayers(root: string, table: LayerTable): string[] {
   const folders = globSync("packages/*/package.json", { cwd: root }).map(
     (path) => path.split(sep)[1] as string,
   );
-  const unknown = folders.filter((folder) => !table.flat().includes(folder)).sort();
+  const unknown = folders.filter((folder) => table[folder] === undefined).sort();
   const packages = folders
     .filter((folder) => !unknown.includes(folder))
     .sort()
-    .map((folder) => readPackage(root, folder, table));
+    .map((folder) => readPackage(root, folder, table[folder] as number));
   return [
     ...unknown.map((folder) => `packages/${folder}: it has no layer. Add it to tools/checks/layers.json.`),
     ...packages.flatMap((it) => checkPackage(root, it, packages)),
   ];
 }
 
-function readPackage(root: string, folder: string, table: LayerTable): Package {
+function readPackage(root: string, folder: string, layer: number): Package {
   const manifest: {
     name: string;
     exports: Record<string, unknown>;
@@ -58,7 +58,7 @@ function readPackage(root: string, folder: string, table: LayerTable): Package {
   return {
     folder,
     name: manifest.name,
-    layer: table.findIndex((layer) => layer.includes(folder)),
+    layer,
     exports: new Set(Object.keys(manifest.exports)),
     dependencies: new Set(Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies })),
     devDependencies: new Set(Object.keys(manifest.devDependencies ?? {})),

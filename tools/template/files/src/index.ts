@@ -1,0 +1,1 @@
+export { type MovingAverageOptions, movingAverage } from "./moving-average.ts";
