@@ -1,1 +1,23 @@
-export {};
+export { decodeBfloat16, encodeBfloat16 } from "./bfloat16.ts";
+export { blobSource } from "./blob-source.ts";
+export type { ByteSink } from "./byte-sink.ts";
+export { type ByteSource, type ByteSourceParts, createByteSource, type ReadOptions } from "./byte-source.ts";
+export { type ByteTokenizer, type ByteTokenizerOptions, byteTokenizer } from "./byte-tokenizer.ts";
+export { type BytesSink, bytesSink } from "./bytes-sink.ts";
+export { bytesSource } from "./bytes-source.ts";
+export { arrayOf, type Dtype, type DtypeArray, dtypes, isDtype, type TensorData } from "./dtype.ts";
+export { fileSink } from "./file-sink.ts";
+export { fileSource } from "./file-source.ts";
+export { decodeFloat16, encodeFloat16 } from "./float16.ts";
+export { type HttpSourceOptions, httpSource } from "./http-source.ts";
+export { openCheckpoint } from "./open-checkpoint.ts";
+export { openSafetensors } from "./open-safetensors.ts";
+export { readJson } from "./read-json.ts";
+export type { TensorFile, TensorInfo } from "./tensor-file.ts";
+export { toFloat32 } from "./to-float32.ts";
+export type { TokenDecoder, Tokenizer } from "./tokenizer.ts";
+export {
+  type SafetensorsEntry,
+  type WriteSafetensorsOptions,
+  writeSafetensors,
+} from "./write-safetensors.ts";

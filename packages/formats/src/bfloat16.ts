@@ -1,0 +1,27 @@
+/**
+ * bfloat16 to single precision: exact, the lower 16 bits are zero.
+ *
+ * @param halves - upper 16 bits of float32
+ */
+export function decodeBfloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
+  const bits = new Uint32Array(halves.length);
+  for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
+  return new Float32Array(bits.buffer);
+}
+
+/**
+ * Single precision to bfloat16: rounds to nearest, ties to even; NaN stays NaN.
+ *
+ * @returns upper 16 bits of float32
+ */
+export function encodeBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  const halves = new Uint16Array(values.length);
+  for (let i = 0; i < bits.length; i++) {
+    const x = bits[i] as number;
+    const isNan = (x & 0x7fffffff) > 0x7f800000;
+    // Rounding could carry NaN over to zero, and cutting could leave infinity: set the quiet bit instead.
+    halves[i] = isNan ? (x >>> 16) | 0x40 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16;
+  }
+  return halves;
+}
