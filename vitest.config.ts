@@ -1,11 +1,17 @@
-import { defineConfig } from "vitest/config";
+import { configDefaults, defineConfig } from "vitest/config";
+import { chromiumPath } from "./tools/test/chromium.ts";
 
-// Tests run on source: the "@corenet/source" condition of every package's exports.
+// Tests run on source: the "@corenet/source" condition of every package's exports, also in workers that a test starts.
+const conditions = ["@corenet/source"];
+
 export default defineConfig({
-  resolve: { conditions: ["@corenet/source"] },
-  ssr: { resolve: { conditions: ["@corenet/source"] } },
+  resolve: { conditions },
+  ssr: { resolve: { conditions } },
   test: {
-    include: ["packages/*/src/**/*.test.ts", "packages/*/test/**/*.test.ts", "tools/**/*.test.ts"],
+    include: ["packages/*/{src,test}/**/*.test.ts", "tools/**/*.test.ts"],
+    exclude: [...configDefaults.exclude, ...(chromiumPath() ? [] : ["**/*.browser.test.ts"])],
+    execArgv: conditions.map((condition) => `--conditions=${condition}`),
+    setupFiles: ["tools/testing/setup.ts"],
     testTimeout: 60_000,
     pool: "forks",
   },
