@@ -93,7 +93,7 @@ test("prints medians, quartiles and ratios", async () => {
   });
   expect(formatComparison(comparison).split("\n")).toEqual([
     "matMul 2 x 2, 4 rounds",
-    "      median ms      q1 .. q3      its time / ours",
+    "      median ms      q1 .. q3          time / ours",
     "ours       2.00  2.00 .. 2.00                    1",
     "peer       5.00  5.00 .. 5.00  2.50 (2.50 .. 2.50)",
   ]);

@@ -138,7 +138,7 @@ export function formatComparison(comparison: Comparison): string {
     "",
     "median ms",
     "q1 .. q3",
-    "its time / ours",
+    `time / ${standings[0]?.name}`,
     ...(rates ? ["GFLOPS", "GB/s", "x floor"] : []),
   ];
   const rows = standings.map((standing, i) => {

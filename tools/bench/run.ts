@@ -54,16 +54,22 @@ function runInChild(file: string): Promise<number> {
     file,
   ];
   const child = spawn(process.execPath, args, { cwd: ROOT, stdio: "inherit" });
-  process.on("SIGINT", () => {}); // the child stops, cleans up, and decides the exit code
+  // The child stops between two runs, cleans up, and decides the exit code; a terminal has told it already.
+  const forward = (signal: NodeJS.Signals): boolean => child.kill(signal);
+  process.on("SIGINT", forward).on("SIGTERM", forward);
   return new Promise((done, fail) => {
     child.once("error", fail);
-    child.once("exit", (code) => done(code ?? 1));
+    child.once("exit", (code) => {
+      process.off("SIGINT", forward).off("SIGTERM", forward);
+      done(code ?? 1);
+    });
   });
 }
 
 async function runFile(file: string): Promise<void> {
   const interrupted = new AbortController();
-  process.once("SIGINT", () => interrupted.abort(new Error("bench: interrupted.")));
+  const interrupt = (): void => interrupted.abort(new Error("bench: interrupted."));
+  process.on("SIGINT", interrupt).on("SIGTERM", interrupt);
   const loaded: { default?: Partial<Bench> } = await import(join(ROOT, file));
   const { name, description, run } = loaded.default ?? {};
   if (name !== fileName(file) || !description || !run) {
