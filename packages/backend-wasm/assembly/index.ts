@@ -5,3 +5,6 @@
 export { gemm, gemmBatched, gemmPackedB, gemmScratchBytes, gemmTile } from "../../tensor/assembly/gemm";
 export { fmaPeak } from "./peak";
 export { countNonFiniteF16 } from "../../tensor/assembly/format";
+export { countNonFinite, sumColumns, sumRows, sumSquares } from "../../tensor/assembly/reduce";
+export { maximum, minimum } from "./elementwise";
+export { broadcastRows, copyBlocks, gatherRows, segmentSum, select, stridedCopy } from "./move";

@@ -217,4 +217,176 @@ describe.each([
       for (const [i, x] of expected.entries()) expect(got[i]).toBeCloseTo(x, 5);
     });
   });
+
+  /** Runs a kernel whose last arguments are a range, in two parts. */
+  function inParts(kernel: string, count: number, ...args: number[]): void {
+    const cut = Math.floor(count / 3);
+    call(kernel, ...args, 0, cut);
+    call(kernel, ...args, cut, count);
+  }
+
+  const small = fc.integer({ min: 1, max: 21 });
+  const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 1, -2];
+  const floats = (length: number) =>
+    fc.array(fc.oneof(fc.float(), fc.constantFrom(...odd)), { minLength: length, maxLength: length });
+
+  describe("moving", () => {
+    test("copyBlocks copies between strides and leaves the gaps", () => {
+      const src = heap.put(Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8));
+      const dst = heap.put(Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
+      call("copyBlocks", src, 4, dst, 5, 2, 3);
+      expect(Array.from(heap.bytes().subarray(dst, dst + 10))).toEqual([1, 2, 3, 0, 0, 5, 6, 7, 0, 0]);
+    });
+
+    test("gatherRows takes rows by id, zeros for an id below 0", () => {
+      const rows = heap.put([1, 2, 3, 4, 5, 6]);
+      const out = heap.allocate(4 * 8);
+      inParts("gatherRows", 4, rows, heap.put(Int32Array.of(2, -1, 0, 2)), 8, out);
+      expect(Array.from(heap.floats(out, 8))).toEqual([5, 6, 0, 0, 1, 2, 5, 6]);
+    });
+
+    test("segmentSum adds the rows of each id in their order, and skips ids outside", () => {
+      fc.assert(
+        fc.property(fc.nat(30), small, small, fc.nat(99), (n, D, segments, seed) => {
+          heap.reset();
+          const rows = noise(n * D, seed);
+          const ids = Int32Array.from({ length: n }, (_, i) => ((seed + 7 * i) % (segments + 3)) - 1);
+          const out = heap.allocate(segments * D * 4);
+          call("segmentSum", heap.put(rows), heap.put(ids), n, D, out, segments);
+          const expected = new Float32Array(segments * D);
+          ids.forEach((id, i) => {
+            if (id < 0 || id >= segments) return;
+            for (let j = 0; j < D; j++) expected[id * D + j] = at(expected, id * D + j) + at(rows, i * D + j);
+          });
+          expect(heap.floats(out, segments * D)).toEqual(expected);
+        }),
+      );
+    });
+
+    test("select takes from a where the byte is not zero, whatever is in the other", () => {
+      fc.assert(
+        fc.property(fc.array(fc.nat(255), { maxLength: 19 }), fc.nat(99), (bytes, seed) => {
+          heap.reset();
+          const n = bytes.length;
+          const cond = Uint8Array.from(bytes, (byte, i) => ((i + seed) % 2 ? byte : 0));
+          const [a, b] = [noise(n, seed), new Float32Array(n).fill(Number.NaN)];
+          const out = heap.allocate(n * 4);
+          inParts("select", n, heap.put(cond), heap.put(a), heap.put(b), out);
+          expect(heap.floats(out, n)).toEqual(a.map((x, i) => (cond[i] ? x : Number.NaN)));
+        }),
+      );
+    });
+
+    test("broadcastRows repeats a row", () => {
+      const out = heap.allocate(3 * 3 * 4);
+      inParts("broadcastRows", 3, heap.put([1, 2, 3]), 3, out);
+      expect(Array.from(heap.floats(out, 9))).toEqual([1, 2, 3, 1, 2, 3, 1, 2, 3]);
+    });
+
+    test("stridedCopy broadcasts and transposes up to six axes", () => {
+      const axis = fc.record({ size: fc.integer({ min: 1, max: 5 }), stride: fc.nat(20) });
+      const axes = fc.tuple(
+        axis,
+        axis,
+        axis,
+        axis,
+        axis,
+        fc.record({ size: small, stride: fc.constantFrom(0, 1, 2, 7) }),
+      );
+      fc.assert(
+        fc.property(axes, fc.nat(99), (list, seed) => {
+          heap.reset();
+          const sizes = list.map(({ size }) => size);
+          const strides = list.map(({ stride }) => stride);
+          const src = noise(
+            1 + list.reduce((total, { size, stride }) => total + (size - 1) * stride, 0),
+            seed,
+          );
+          const count = sizes.reduce((product, n) => product * n, 1);
+          const out = heap.allocate(count * 4);
+          inParts("stridedCopy", count / at(sizes, 5), heap.put(src), ...sizes.slice(1), ...strides, out);
+          const expected = Float32Array.from({ length: count }, (_, i) => {
+            let index = 0;
+            for (let axis = 5, rest = i; axis >= 0; axis--) {
+              index += (rest % at(sizes, axis)) * at(strides, axis);
+              rest = Math.floor(rest / at(sizes, axis));
+            }
+            return at(src, index);
+          });
+          expect(heap.floats(out, count)).toEqual(expected);
+        }),
+      );
+    });
+  });
+
+  describe("elementwise", () => {
+    test("maximum and minimum are Math.max and Math.min: NaN wins, -0 is below 0", () => {
+      fc.assert(
+        fc.property(
+          fc.nat(19).chain((n) => fc.tuple(floats(n), floats(n))),
+          ([a, b]) => {
+            heap.reset();
+            const out = heap.allocate(a.length * 4);
+            const [pa, pb] = [heap.put(a), heap.put(b)];
+            inParts("maximum", a.length, pa, pb, out);
+            expect(Array.from(heap.floats(out, a.length))).toEqual(a.map((x, i) => Math.max(x, at(b, i))));
+            inParts("minimum", a.length, pa, pb, out);
+            expect(Array.from(heap.floats(out, a.length))).toEqual(a.map((x, i) => Math.min(x, at(b, i))));
+          },
+        ),
+      );
+    });
+  });
+
+  describe("reductions", () => {
+    test("sumRows and sumColumns match double precision", () => {
+      fc.assert(
+        fc.property(small, small, fc.integer({ min: 1, max: 40 }), fc.nat(99), (outer, K, inner, seed) => {
+          heap.reset();
+          const x = noise(outer * K * inner, seed);
+          const src = heap.put(x);
+          const [rows, columns] = [heap.allocate(outer * K * 4), heap.allocate(outer * inner * 4)];
+          inParts("sumRows", outer * K, src, inner, rows);
+          inParts("sumColumns", outer, src, K, inner, columns);
+          const [wantRows, wantColumns] = [new Float64Array(outer * K), new Float64Array(outer * inner)];
+          x.forEach((value, i) => {
+            const row = Math.floor(i / inner);
+            const column = Math.floor(row / K) * inner + (i % inner);
+            wantRows[row] = at(wantRows, row) + value;
+            wantColumns[column] = at(wantColumns, column) + value;
+          });
+          expect(heap.floats(rows, outer * K)).toEqual(new Float32Array(wantRows));
+          expect(heap.floats(columns, outer * inner)).toEqual(new Float32Array(wantColumns));
+        }),
+      );
+    });
+
+    test("a million times 0.1 is a million times 0.1", () => {
+      const n = 1_000_000;
+      const src = heap.put(new Float32Array(n).fill(0.1));
+      const out = heap.allocate(40);
+      const expected = Math.fround(0.1) * n;
+      call("sumRows", src, n, out, 0, 1);
+      expect(Math.abs(at(heap.floats(out, 1), 0) / expected - 1)).toBeLessThan(1e-7);
+      call("sumColumns", src, n / 10, 10, out, 0, 1);
+      for (const x of heap.floats(out, 10)) expect(Math.abs((10 * x) / expected - 1)).toBeLessThan(1e-7);
+    });
+
+    test("sumSquares is exact where float32 would overflow", () => {
+      expect(
+        call("sumSquares", heap.put([3e38, 3e38, 3e38, 3e38, 3e38]), 5) / (5 * Math.fround(3e38) ** 2),
+      ).toBe(1);
+      expect(call("sumSquares", 0, 0)).toBe(0);
+    });
+
+    test("countNonFinite counts infinities and NaN", () => {
+      fc.assert(
+        fc.property(fc.nat(19).chain(floats), (values) => {
+          heap.reset();
+          const expected = values.filter((x) => !Number.isFinite(x)).length;
+          expect(call("countNonFinite", heap.put(values), values.length)).toBe(expected);
+        }),
+      );
+    });
+  });
 });

@@ -1,0 +1,15 @@
+// The kernels of nn's ops. Pure functions on addresses (bytes); tensors are f32, row-major, without gaps, unless said.
+// (begin, end) is the range of rows or tasks to do, so that threads can share the work.
+
+export {
+  attention,
+  attentionGrad,
+  attentionGradScratchBytes,
+  attentionScratchBytes,
+  attentionTasks,
+} from "./attention";
+export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
+export { rmsNorm, rmsNormGrad } from "./rms-norm";
+export { rope } from "./rope";
+export { siluMul, siluMulGrad } from "./silu-mul";
+export { softmaxRows } from "./softmax";
