@@ -9,7 +9,7 @@ export function cpu(): Backend {
     name: "cpu",
     async start() {
       await import("@tensorflow/tfjs-backend-cpu");
-      return { name: "cpu" };
+      return { name: "cpu", readsAtOnce: true };
     },
   };
 }

@@ -48,5 +48,5 @@ async function start({ binary }: WasmOptions): Promise<RunningBackend> {
   const backend = await createTfjsBackend(module);
   const host = createHost(module, backend);
   replaceStockKernels(host, host.instantiate(await host.compile(kernelModule)), backend);
-  return { name: "wasm", wasm: host };
+  return { name: "wasm", readsAtOnce: true, wasm: host };
 }

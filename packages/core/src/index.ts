@@ -18,3 +18,4 @@ export {
   type ProgressReporter,
 } from "./progress.ts";
 export { Rng, type RngState, type Shuffleable } from "./rng.ts";
+export { yieldToEventLoop } from "./yield.ts";

@@ -13,12 +13,16 @@ export interface Backend {
 /** A started backend: the mechanisms that kernels build on. */
 export interface RunningBackend {
   readonly name: string;
+  /** Whether tensors can be read without waiting: cpu and wasm. Arguments are checked only where they can. */
+  readonly readsAtOnce: boolean;
   readonly wasm?: WasmHost;
   readonly webgpu?: WebGpuHost;
 }
 
 /** A kernel module's functions: numbers in, a number or nothing out. Tensors travel as addresses. */
-export type WasmKernels = Readonly<Record<string, (...args: number[]) => number>>;
+export interface WasmKernels {
+  readonly [name: string]: (...args: number[]) => number;
+}
 
 /** One kernel module in two builds, base64, each fetched only where it is the one to use. */
 export interface WasmModuleSource {
@@ -43,6 +47,18 @@ export interface WasmHost {
   instantiate(module: WebAssembly.Module): WasmKernels;
   /** Calls `kernel[fn](...args, begin, end)` so that [0, tasks) is covered once. */
   parallel(kernel: WasmKernels, fn: string, tasks: number, ...args: number[]): void;
+}
+
+/**
+ * A loader that compiles a module once for each host: every kernel of a package shares the instance.
+ */
+export function moduleLoader(source: WasmModuleSource): (host: WasmHost) => Promise<WasmKernels> {
+  const loaded = new WeakMap<WasmHost, Promise<WasmKernels>>();
+  return (host) => {
+    const kernels = loaded.get(host) ?? host.compile(source).then((module) => host.instantiate(module));
+    loaded.set(host, kernels);
+    return kernels;
+  };
 }
 
 export interface WgslProgram {

@@ -1,6 +1,7 @@
 export {
   activeBackend,
   type Backend,
+  moduleLoader,
   type RunningBackend,
   type Uniform,
   useBackend,
@@ -11,6 +12,7 @@ export {
   type WgslProgram,
 } from "./backend.ts";
 export { checkDType, checkShape, formatShape } from "./check.ts";
+export { isTensor } from "./raw.ts";
 export { keep, memory, readData, takeData, tidy } from "./memory.ts";
 export {
   defineOp,
@@ -25,7 +27,7 @@ export {
 export { add, div, maximum, minimum, mul, type Operand, sub } from "./ops/arithmetic.ts";
 export { fill, type Nested, ones, range, scalar, tensor, tensor1d, zeros, zerosLike } from "./ops/create.ts";
 export { abs, exp, log, neg, relu, rsqrt, sigmoid, silu, sqrt, square, tanh } from "./ops/elementwise.ts";
-export { gather, oneHot, segmentSum } from "./ops/gather.ts";
+export { checkIds, gather, oneHot, segmentSum } from "./ops/gather.ts";
 export {
   equal,
   greater,

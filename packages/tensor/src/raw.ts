@@ -91,13 +91,25 @@ export function activeBackendName(): string | null {
   return internals().backendName;
 }
 
-/** Puts `kernel` in the place of a stock kernel, without the warning that TensorFlow.js prints. */
+type PlainKernel = (inputs: Record<string, TensorInfo>, attrs: Record<string, unknown>) => TensorInfo | TensorInfo[];
+
+/**
+ * Puts a kernel in the place of a stock one, without the warning that TensorFlow.js prints.
+ *
+ * @param make - given the stock kernel, which throws where there is none
+ */
 export function replaceKernel(
   kernelName: string,
   backendName: string,
-  kernel: (inputs: Record<string, TensorInfo>, attrs: Record<string, unknown>) => TensorInfo | TensorInfo[],
+  make: (stock: (inputs: Record<string, TensorInfo>, attrs: Record<string, unknown>) => TensorInfo) => PlainKernel,
 ): void {
-  if (tfjs.getKernel(kernelName, backendName)) tfjs.unregisterKernel(kernelName, backendName);
+  const stock: Kernel | undefined = tfjs.getKernel(kernelName, backendName)?.kernelFunc;
+  if (stock !== undefined) tfjs.unregisterKernel(kernelName, backendName);
+  const kernel = make((inputs, attrs) => {
+    if (stock === undefined) throw new TypeError(`${kernelName}: ${backendName} has no kernel for this case.`);
+    const backend = tfjs.findBackend(backendName);
+    return stock({ inputs, attrs, backend } as unknown as Parameters<Kernel>[0]) as unknown as TensorInfo;
+  });
   const kernelFunc: Kernel = ({ inputs, attrs }) =>
     kernel(inputs as unknown as Record<string, TensorInfo>, (attrs ?? {}) as Record<string, unknown>) as ReturnType<Kernel>;
   tfjs.registerKernel({ kernelName, backendName, kernelFunc });

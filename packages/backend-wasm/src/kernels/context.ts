@@ -4,6 +4,8 @@ import type { TfjsWasmBackend } from "../tfjs.ts";
 
 export type Inputs = Record<string, TensorInfo>;
 export type Attrs = Record<string, unknown>;
+/** The kernel of TensorFlow.js in whose place ours stands, for the cases that it does right. */
+export type StockKernel = (inputs: Inputs, attrs: Attrs) => TensorInfo;
 
 /** What a replaced kernel computes with. */
 export class KernelContext {

@@ -27,8 +27,8 @@ interface BinaryRule {
 /** Wraps numbers as scalars of the other operand's dtype, and checks that both dtypes are one. */
 export function pairOf(who: string, a: Operand, b: Operand, dtypes: readonly DType[]): [Tensor, Tensor] {
   const dtype = (isTensor(a) ? a.dtype : isTensor(b) ? b.dtype : "float32") as DType;
-  const left = isTensor(a) ? a : scalar(a, dtype);
-  const right = isTensor(b) ? b : scalar(b, dtype);
+  const left = typeof a === "number" ? scalar(a, dtype) : a;
+  const right = typeof b === "number" ? scalar(b, dtype) : b;
   checkDType(`${who}: the first operand`, left, ...dtypes);
   checkDType(`${who}: the second operand`, right, dtype);
   broadcastShapes(who, left.shape, right.shape);
@@ -104,33 +104,29 @@ const minimumRule: BinaryRule = {
 };
 
 /** a + b, elementwise with broadcasting. float32 or int32, both the same. */
-export function add<T extends Tensor>(a: T, b: number): T;
+export function add<T extends Tensor>(a: T, b: T | number): T;
 export function add(a: Operand, b: Operand): Tensor;
-export function add<T extends Tensor>(a: T, b: Operand): T;
 export function add(a: Operand, b: Operand): Tensor {
   return applyBinary(addRule, a, b);
 }
 
 /** a − b, elementwise with broadcasting. float32 or int32, both the same. */
-export function sub<T extends Tensor>(a: T, b: number): T;
+export function sub<T extends Tensor>(a: T, b: T | number): T;
 export function sub(a: Operand, b: Operand): Tensor;
-export function sub<T extends Tensor>(a: T, b: Operand): T;
 export function sub(a: Operand, b: Operand): Tensor {
   return applyBinary(subRule, a, b);
 }
 
 /** a · b, elementwise with broadcasting. float32 or int32, both the same. */
-export function mul<T extends Tensor>(a: T, b: number): T;
+export function mul<T extends Tensor>(a: T, b: T | number): T;
 export function mul(a: Operand, b: Operand): Tensor;
-export function mul<T extends Tensor>(a: T, b: Operand): T;
 export function mul(a: Operand, b: Operand): Tensor {
   return applyBinary(mulRule, a, b);
 }
 
 /** a / b, elementwise with broadcasting. float32. */
-export function div<T extends Tensor>(a: T, b: number): T;
+export function div<T extends Tensor>(a: T, b: T | number): T;
 export function div(a: Operand, b: Operand): Tensor;
-export function div<T extends Tensor>(a: T, b: Operand): T;
 export function div(a: Operand, b: Operand): Tensor {
   return applyBinary(divRule, a, b);
 }

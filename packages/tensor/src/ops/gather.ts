@@ -1,22 +1,44 @@
 // Rows by number, and their gradient.
 import { ShapeError } from "@corenet/core";
 import { checkDType, formatShape } from "../check.ts";
-import { runKernel } from "../raw.ts";
+import { currentBackend } from "../backend.ts";
+import { readTensorSync, runKernel } from "../raw.ts";
 import { record } from "../tape.ts";
 import type { Tensor } from "../types.ts";
+
+/**
+ * Throws unless every id lies in [0, count) or is `ignore`. Where ids cannot be read at once, on a GPU, it checks nothing.
+ *
+ * @throws RangeError naming the first id outside, and where it stands
+ */
+export function checkIds(who: string, ids: Tensor, count: number, options: { ignore?: number } = {}): void {
+  checkDType(who, ids, "int32");
+  if (!currentBackend()?.readsAtOnce) return;
+  const values = readTensorSync(ids);
+  for (let i = 0; i < values.length; i++) {
+    const id = values[i] as number;
+    if ((id >= 0 && id < count) || id === options.ignore) continue;
+    const place = ids.shape.map((_, axis) => {
+      const inner = ids.shape.slice(axis + 1).reduce((product, side) => product * side, 1);
+      return Math.floor(i / inner) % (ids.shape[axis] as number);
+    });
+    throw new RangeError(`${who}[${place.join(", ")}] is ${id}, expected an integer in [0, ${count}).`);
+  }
+}
 
 /**
  * Rows of `table` by their ids: [N, ...row] and [...] to [..., ...row].
  *
  * @param ids - int32, each in [0, N)
+ * @param options - `who` names the ids in the error
  * @throws RangeError naming the first id outside the table
  */
-export function gather(table: Tensor, ids: Tensor): Tensor {
+export function gather(table: Tensor, ids: Tensor, options: { who?: string } = {}): Tensor {
   checkDType("gather: table", table, "float32", "int32");
-  checkDType("gather: ids", ids, "int32");
   if (table.rank === 0) throw new ShapeError("gather: table is a scalar, expected rows along its first axis.");
   const row = table.shape.slice(1);
   const rows = table.shape[0] as number;
+  checkIds(options.who ?? "gather: ids", ids, rows);
   const shape = [...ids.shape, ...row];
   return record(
     "gather",
@@ -54,6 +76,7 @@ export function segmentSum(rows: Tensor, ids: Tensor, count: number): Tensor {
       `segmentSum: ids has shape ${formatShape(ids.shape)}, expected one for each row of ${formatShape(rows.shape)}.`,
     );
   }
+  checkIds("segmentSum: ids", ids, count);
   return record(
     "segmentSum",
     [rows, ids],

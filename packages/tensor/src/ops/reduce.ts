@@ -88,7 +88,7 @@ function extreme(name: string, kernel: string, x: Tensor, options: ReduceOptions
   return record(
     name,
     [x],
-    () => reshaped(runKernel(kernel, { x }, { reductionIndices: axes, keepDims: false }), shape),
+    () => reshaped(runKernel(kernel, { x }, { axis: axes, reductionIndices: axes, keepDims: false }), shape), // Min reads the former, Max the latter
     ({ save }, y) => {
       const [input, output] = [save(x), save(y)];
       return ([dy]) => {

@@ -1,0 +1,17 @@
+import { gather, isTensor, reshape, type Tensor2D, type Tensor3D, type Tensor1D } from "@corenet/tensor";
+import type { Weight } from "./linear.ts";
+
+/**
+ * Looks up one row for each token.
+ *
+ * @param tokens - int32 [B, T], each in [0, V)
+ * @param table - [V, D], as a tensor or in a packed format
+ * @returns [B, T, D]
+ * @throws RangeError naming the first token outside the vocabulary, and where it stands
+ */
+export function embedding(tokens: Tensor2D, table: Weight): Tensor3D {
+  if (isTensor(table)) return gather(table, tokens, { who: "embedding: tokens" }) as Tensor3D;
+  const [B, T] = tokens.shape;
+  const rows = table.unpackRows(reshape(tokens, [B * T]) as Tensor1D); // [B·T, D]
+  return reshape(rows, [B, T, table.shape[1]]);
+}

@@ -1,0 +1,56 @@
+import { tensor, type Tensor3D, type Tensor4D, type WasmHost } from "@corenet/tensor";
+import { loadModule } from "../module.ts";
+import type {
+  AttentionAttrs,
+  AttentionGradInputs,
+  AttentionGradOutputs,
+  AttentionInputs,
+  AttentionOutputs,
+} from "./op.ts";
+
+export async function attention(host: WasmHost) {
+  const kernels = await loadModule(host);
+  return ([q, k, v]: AttentionInputs, attrs: AttentionAttrs): AttentionOutputs => {
+    const [B, H, T, d] = q.shape;
+    const [, Hkv] = k.shape;
+    const y = host.output(q.shape, "float32") as Tensor4D;
+    const lse = host.output([B, H, T], "float32") as Tensor3D;
+    const sizes = sizesOf(q, k, attrs);
+    const starts = startsOf(host, attrs);
+    const scratch = host.scratch(kernels.attentionScratchBytes?.(H, Hkv, T, attrs.length, d) ?? 0);
+    const tasks = kernels.attentionTasks?.(B, H, Hkv, T) ?? 0;
+    const inputs = [q, k, v].map(host.address);
+    host.parallel(kernels, "attention", tasks, ...inputs, ...sizes, starts, host.address(y), host.address(lse), scratch);
+    return [y, lse];
+  };
+}
+
+export async function attentionGrad(host: WasmHost) {
+  const kernels = await loadModule(host);
+  return ([q, k, v, y, lse, dy]: AttentionGradInputs, attrs: AttentionAttrs): AttentionGradOutputs => {
+    const [B, , T, d] = q.shape;
+    const [, Hkv] = k.shape;
+    const dq = host.output(q.shape, "float32") as Tensor4D;
+    const dk = host.output(k.shape, "float32") as Tensor4D;
+    const dv = host.output(v.shape, "float32") as Tensor4D;
+    const sizes = sizesOf(q, k, attrs);
+    const starts = startsOf(host, attrs);
+    const scratch = host.scratch(kernels.attentionGradScratchBytes?.(T, attrs.length, d) ?? 0);
+    const inputs = [q, k, v, y, lse, dy].map(host.address);
+    const outputs = [dq, dk, dv].map(host.address);
+    host.parallel(kernels, "attentionGrad", B * Hkv, ...inputs, ...sizes, starts, ...outputs, scratch);
+    return [dq, dk, dv];
+  };
+}
+
+/** B, H, Hkv, T, S, capacity, d, scale, causal, past: as the kernels take them. */
+function sizesOf(q: Tensor4D, k: Tensor4D, { causal, length: S }: AttentionAttrs): number[] {
+  const [B, H, T, d] = q.shape;
+  const [, Hkv, capacity] = k.shape;
+  return [B, H, Hkv, T, S, capacity, d, d ** -0.5, Number(causal), S - T];
+}
+
+/** The address of the rows' first visible keys, or 0. Freed with the op's other intermediates. */
+function startsOf(host: WasmHost, { validFrom }: AttentionAttrs): number {
+  return validFrom ? host.address(tensor(Int32Array.from(validFrom))) : 0;
+}

@@ -1,0 +1,30 @@
+import { checkIds, type Tensor1D, type Tensor2D, type WasmHost } from "@corenet/tensor";
+import { loadModule } from "../module.ts";
+import type { CrossEntropyAttrs, CrossEntropyGradInputs, CrossEntropyInputs } from "./op.ts";
+
+export async function crossEntropy(host: WasmHost) {
+  const kernels = await loadModule(host);
+  return ([logits, targets]: CrossEntropyInputs, attrs: CrossEntropyAttrs): [Tensor1D, Tensor1D] => {
+    const [N, V] = logits.shape;
+    const { ignoreIndex, labelSmoothing, zLoss } = attrs;
+    checkIds("crossEntropy: targets", targets, V, { ignore: ignoreIndex });
+    const losses = host.output([N], "float32") as Tensor1D;
+    const lse = host.output([N], "float32") as Tensor1D;
+    const [x, t, y, z] = [logits, targets, losses, lse].map(host.address) as [number, number, number, number];
+    host.parallel(kernels, "crossEntropy", N, x, t, V, ignoreIndex, labelSmoothing, zLoss, y, z);
+    return [losses, lse];
+  };
+}
+
+export async function crossEntropyGrad(host: WasmHost) {
+  const kernels = await loadModule(host);
+  return ([logits, targets, lse, dLosses]: CrossEntropyGradInputs, attrs: CrossEntropyAttrs): [Tensor2D] => {
+    const [N, V] = logits.shape;
+    const { ignoreIndex, labelSmoothing, zLoss } = attrs;
+    const dLogits = host.output([N, V], "float32") as Tensor2D;
+    const inputs = [logits, targets, lse].map(host.address);
+    const options = [V, ignoreIndex, labelSmoothing, zLoss, 1];
+    host.parallel(kernels, "crossEntropyGrad", N, ...inputs, ...options, host.address(dLosses), host.address(dLogits));
+    return [dLogits];
+  };
+}

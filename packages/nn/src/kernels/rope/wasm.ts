@@ -1,0 +1,14 @@
+import type { Tensor4D, WasmHost } from "@corenet/tensor";
+import { loadModule } from "../module.ts";
+import type { RopeAttrs, RopeInputs } from "./op.ts";
+
+export async function rope(host: WasmHost) {
+  const kernels = await loadModule(host);
+  return ([x, cos, sin]: RopeInputs, { sign }: RopeAttrs): [Tensor4D] => {
+    const [B, H, T, d] = x.shape;
+    const y = host.output(x.shape, "float32") as Tensor4D;
+    const [from, c, s] = [x, cos, sin].map(host.address) as [number, number, number];
+    host.parallel(kernels, "rope", B * H * T, from, c, s, T, d, 0, host.address(y), sign);
+    return [y];
+  };
+}

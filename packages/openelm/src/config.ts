@@ -1,0 +1,266 @@
+// What an OpenELM is, in our words, and as config.json of a Hugging Face folder says it.
+import { CheckpointError } from "@corenet/core";
+import { type LayerScaling, type LayerShape, scaleLayers, spreadMultipliers } from "./scale-layers.ts";
+
+export interface OpenElmConfig {
+  readonly vocabSize: number;
+  /** D */
+  readonly modelDim: number;
+  /** d */
+  readonly headDim: number;
+  /** One for each layer. */
+  readonly layers: readonly LayerShape[];
+  /** Positions that the model is trained for. */
+  readonly contextLength: number;
+  /** θ of the rotary embedding. */
+  readonly ropeBase: number;
+  /** How many positions the reference's rotary table holds; ours grows by itself. */
+  readonly ropeMaxLength: number;
+  /** Whether the head is the embedding itself. */
+  readonly tied: boolean;
+  readonly rmsNormEps: number;
+  /** What the widths of the layers came from; kept for config.json. */
+  readonly scaling: LayerScaling;
+}
+
+export interface OpenElmOptions extends LayerScaling {
+  vocabSize: number;
+  /** @default 2048 */
+  contextLength?: number;
+  /** @default 10000 */
+  ropeBase?: number;
+  /** @default twice the context */
+  ropeMaxLength?: number;
+  /** @default true */
+  tied?: boolean;
+}
+
+/** The published sizes. */
+export type OpenElmName = "270M" | "450M" | "1.1B" | "3B";
+
+const published: Readonly<Record<OpenElmName, { numLayers: number; modelDim: number; headDim: number }>> = {
+  "270M": { numLayers: 16, modelDim: 1280, headDim: 64 },
+  "450M": { numLayers: 20, modelDim: 1536, headDim: 64 },
+  "1.1B": { numLayers: 28, modelDim: 2048, headDim: 64 },
+  "3B": { numLayers: 36, modelDim: 3072, headDim: 128 },
+};
+
+const RMS_NORM_EPS = 1e-6; // no checkpoint can say otherwise
+
+/**
+ * A published configuration by its name, or one from layer-wise scaling of your own.
+ *
+ * @param source - "270M", "450M", "1.1B", "3B", or options
+ * @param overrides - for a name: another vocabulary or context
+ * @throws RangeError for an unknown name, or naming the option that cannot be
+ * @see Mehta et al. 2024, arXiv:2404.14619, table 1
+ */
+export function openElmConfig(
+  source: OpenElmName | OpenElmOptions,
+  overrides: { vocabSize?: number; contextLength?: number } = {},
+): OpenElmConfig {
+  const options = typeof source === "string" ? { ...publishedOptions(source), ...overrides } : source;
+  const { vocabSize, contextLength = 2048, ropeBase = 10000, tied = true } = options;
+  const { numLayers, modelDim, headDim, groupSize, qkvMultipliers, ffnMultipliers, ffnDivisor } = options;
+  checkCounts({ vocabSize, contextLength, numLayers, modelDim, headDim, groupSize, ffnDivisor });
+  if (headDim % 2 !== 0) throw new RangeError(`openElmConfig: headDim is ${headDim}, expected an even number: RoPE turns pairs.`);
+  const scaling = { numLayers, modelDim, headDim, groupSize, qkvMultipliers, ffnMultipliers, ffnDivisor };
+  return {
+    vocabSize,
+    modelDim,
+    headDim,
+    layers: scaleLayers(scaling),
+    contextLength,
+    ropeBase,
+    ropeMaxLength: options.ropeMaxLength ?? 2 * contextLength,
+    tied,
+    rmsNormEps: RMS_NORM_EPS,
+    scaling,
+  };
+}
+
+function publishedOptions(name: string): OpenElmOptions {
+  const size = Object.hasOwn(published, name) ? published[name as OpenElmName] : undefined;
+  if (!size) {
+    throw new RangeError(`openElmConfig: there is no OpenELM "${name}", expected ${Object.keys(published).join(", ")}.`);
+  }
+  return {
+    ...size,
+    vocabSize: 32000,
+    groupSize: 4,
+    qkvMultipliers: [0.5, 1.0],
+    ffnMultipliers: [0.5, 4.0],
+    ffnDivisor: 256,
+  };
+}
+
+function checkCounts(counts: Record<string, number>): void {
+  for (const [name, value] of Object.entries(counts)) {
+    if (Number.isInteger(value) && value > 0) continue;
+    throw new RangeError(`openElmConfig: ${name} is ${value}, expected a positive integer.`);
+  }
+}
+
+/**
+ * Reads the config.json of a Hugging Face folder. Given lists of heads win over the derivation.
+ *
+ * @throws CheckpointError listing everything that is missing, unknown or contradictory
+ */
+export function parseConfig(json: unknown, file = "config.json"): OpenElmConfig {
+  if (typeof json !== "object" || json === null || Array.isArray(json)) {
+    throw new CheckpointError(`parseConfig: ${file} holds ${describe(json)}, expected an object.`, { path: file });
+  }
+  const fields = new Fields(json as Record<string, unknown>);
+  fields.mustBe("model_type", "openelm");
+  fields.mustBe("normalization_layer_name", "rms_norm");
+  fields.mustBe("normalize_qk_projections", true);
+  fields.mustBe("ffn_with_glu", true);
+  fields.oneOf("activation_fn_name", ["swish", "silu"]);
+
+  const numLayers = fields.count("num_transformer_layers");
+  const scaling: LayerScaling = {
+    numLayers,
+    modelDim: fields.count("model_dim"),
+    headDim: fields.count("head_dim"),
+    groupSize: fields.count("num_gqa_groups"),
+    qkvMultipliers: fields.multipliers("qkv_multipliers", numLayers),
+    ffnMultipliers: fields.multipliers("ffn_multipliers", numLayers),
+    ffnDivisor: fields.count("ffn_dim_divisor"),
+  };
+  const queryHeads = fields.optionalCounts("num_query_heads", numLayers);
+  const kvHeads = fields.optionalCounts("num_kv_heads", numLayers);
+  const vocabSize = fields.count("vocab_size");
+  const contextLength = fields.count("max_context_length");
+  const ropeMaxLength = fields.count("rope_max_length", 2 * contextLength);
+  const ropeBase = fields.count("rope_freq_constant", 10000);
+  const tied = fields.flag("share_input_output_layers", true);
+  if (scaling.headDim % 2 !== 0) fields.problem(`head_dim is ${scaling.headDim}, expected an even number`);
+  fields.throwIfAny(file);
+
+  const layers = scaleLayers(scaling).map((layer, i) => ({
+    numQueryHeads: queryHeads?.[i] ?? layer.numQueryHeads,
+    numKvHeads: kvHeads?.[i] ?? layer.numKvHeads,
+    ffnDim: layer.ffnDim,
+  }));
+  layers.forEach(({ numQueryHeads, numKvHeads }, i) => {
+    if (numQueryHeads % numKvHeads === 0) return;
+    fields.problem(`layer ${i} has ${numQueryHeads} query heads on ${numKvHeads} key-value heads, expected a multiple`);
+  });
+  fields.throwIfAny(file);
+  const { modelDim, headDim } = scaling;
+  return { vocabSize, modelDim, headDim, layers, contextLength, ropeBase, ropeMaxLength, tied, rmsNormEps: RMS_NORM_EPS, scaling };
+}
+
+/** The config.json that transformers' remote code, mlx-lm and llama.cpp's converter read. */
+export function toConfigJson(config: OpenElmConfig, dtype: "float32" | "float16" | "bfloat16"): Record<string, unknown> {
+  const { scaling } = config;
+  return {
+    activation_fn_name: "swish",
+    architectures: ["OpenELMForCausalLM"],
+    auto_map: {
+      AutoConfig: "configuration_openelm.OpenELMConfig",
+      AutoModelForCausalLM: "modeling_openelm.OpenELMForCausalLM",
+    },
+    bos_token_id: 1,
+    eos_token_id: 2,
+    ffn_dim_divisor: scaling.ffnDivisor,
+    ffn_multipliers: spreadMultipliers("ffnMultipliers", scaling.ffnMultipliers, scaling.numLayers),
+    ffn_with_glu: true,
+    head_dim: config.headDim,
+    initializer_range: 0.02,
+    max_context_length: config.contextLength,
+    model_dim: config.modelDim,
+    model_type: "openelm",
+    normalization_layer_name: "rms_norm",
+    normalize_qk_projections: true,
+    num_gqa_groups: scaling.groupSize,
+    num_kv_heads: config.layers.map((layer) => layer.numKvHeads),
+    num_query_heads: config.layers.map((layer) => layer.numQueryHeads),
+    num_transformer_layers: config.layers.length,
+    qkv_multipliers: scaling.qkvMultipliers,
+    rope_freq_constant: config.ropeBase,
+    rope_max_length: config.ropeMaxLength,
+    share_input_output_layers: config.tied,
+    torch_dtype: dtype,
+    transformers_version: "4.39.3",
+    use_cache: true,
+    vocab_size: config.vocabSize,
+  };
+}
+
+/** Reads fields one by one and collects what is wrong, so that the user hears of everything at once. */
+class Fields {
+  readonly #json: Record<string, unknown>;
+  readonly #problems: string[] = [];
+
+  constructor(json: Record<string, unknown>) {
+    this.#json = json;
+  }
+
+  problem(text: string): void {
+    this.#problems.push(text);
+  }
+
+  mustBe(name: string, expected: string | boolean): void {
+    const value = this.#json[name];
+    if (value === undefined && name !== "model_type") return;
+    if (value !== expected) this.problem(`${name} is ${describe(value)}, expected ${JSON.stringify(expected)}`);
+  }
+
+  oneOf(name: string, allowed: readonly string[]): void {
+    const value = this.#json[name];
+    if (value === undefined || allowed.includes(value as string)) return;
+    this.problem(`${name} is ${describe(value)}, expected ${allowed.map((one) => JSON.stringify(one)).join(" or ")}`);
+  }
+
+  count(name: string, fallback?: number): number {
+    const value = this.#json[name] ?? fallback;
+    if (isCount(value)) return value;
+    this.problem(`${name} is ${describe(value)}, expected a positive integer`);
+    return 1;
+  }
+
+  flag(name: string, fallback: boolean): boolean {
+    const value = this.#json[name] ?? fallback;
+    if (typeof value === "boolean") return value;
+    this.problem(`${name} is ${describe(value)}, expected true or false`);
+    return fallback;
+  }
+
+  multipliers(name: string, numLayers: number): number | readonly number[] {
+    const value = this.#json[name];
+    const isPositive = (x: unknown): x is number => typeof x === "number" && Number.isFinite(x) && x > 0;
+    if (isPositive(value)) return value;
+    const fits = Array.isArray(value) && value.every(isPositive) && [2, numLayers].includes(value.length);
+    if (fits) return value as number[];
+    this.problem(`${name} is ${describe(value)}, expected a number, a pair, or one number for each of ${numLayers} layers`);
+    return 1;
+  }
+
+  optionalCounts(name: string, numLayers: number): readonly number[] | undefined {
+    const value = this.#json[name];
+    if (value === undefined) return undefined;
+    if (Array.isArray(value) && value.length === numLayers && value.every(isCount)) return value;
+    this.problem(`${name} is ${describe(value)}, expected a list of ${numLayers} positive integers`);
+    return undefined;
+  }
+
+  throwIfAny(file: string): void {
+    if (this.#problems.length === 0) return;
+    throw new CheckpointError(
+      `parseConfig: ${file} does not describe an OpenELM:\n  ${this.#problems.join("\n  ")}\nCorrect the file, or take another model.`,
+      { path: file },
+    );
+  }
+}
+
+const MOST = 2 ** 24; // sizes beyond it cannot be, and must not be allocated
+
+function isCount(value: unknown): value is number {
+  return Number.isInteger(value) && (value as number) > 0 && (value as number) <= MOST;
+}
+
+function describe(value: unknown): string {
+  const text = JSON.stringify(value) ?? "missing";
+  return text.length > 60 ? `${text.slice(0, 57)}…` : text;
+}

@@ -1,0 +1,206 @@
+// The forward pass of OpenELM: Mehta et al. 2024, arXiv:2404.14619, sec. 2; apple/corenet, general_gpt.py.
+import {
+  attention,
+  embedding,
+  type ForwardOptions,
+  gatedFeedForward,
+  type KvCache,
+  type KvPair,
+  linear,
+  type RopeTables,
+  rmsNorm,
+  rope,
+  ropeTables,
+} from "@corenet/nn";
+import {
+  add,
+  checkDType,
+  checkShape,
+  reshape,
+  slice,
+  split,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  tidy,
+  transpose,
+} from "@corenet/tensor";
+import type { OpenElmConfig } from "./config.ts";
+import type { OpenElmLayerParams, OpenElmParams } from "./parameters.ts";
+
+/**
+ * Next-token logits. Each layer, pre-norm: `x ← x + Attn(RMSNorm(x))`, `x ← x + FFN(RMSNorm(x))`; after the last a
+ * norm, and the head, which is the embedding unless untied.
+ *
+ * @param tokens - int32 [B, T], each in [0, V)
+ * @returns [B, T, V], or [B, 1, V] with `logits: "last"`
+ * @throws RangeError naming a token outside the vocabulary, or when a cache is full
+ */
+export function forward(
+  tokens: Tensor2D,
+  params: OpenElmParams,
+  config: OpenElmConfig,
+  options: ForwardOptions = {},
+): Tensor3D {
+  const { cache, lengths, logits = "all" } = options;
+  const [B, T] = checkTokens(tokens);
+  const past = cache?.length ?? 0;
+  if (cache) checkCache(cache, config, B, T);
+  const validFrom = padding(lengths, cache, B, T);
+
+  return tidy(() => {
+    const places = positionsOf(config, { past, length: T, cache });
+    let x: Tensor3D = embedding(tokens, params.token_embeddings.weight); // [B, T, D]
+    params.layers.forEach((layer, i) => {
+      x = decoderLayer(x, layer, config, { index: i, places, cache, validFrom });
+    });
+    const wanted = logits === "last" ? slice(x, [0, T - 1, 0], [B, 1, config.modelDim]) : x;
+    return head(wanted, params, config);
+  });
+}
+
+/** One decoder layer on x [B, T, D]. */
+export function decoderLayer(
+  x: Tensor3D,
+  params: OpenElmLayerParams,
+  config: OpenElmConfig,
+  context: LayerContext,
+): Tensor3D {
+  const { rmsNormEps: eps } = config;
+  return tidy(() => {
+    const attended = selfAttention(rmsNorm(x, params.attn_norm.weight, { eps }), params.attn, config, context);
+    const h = add(x, attended); // [B, T, D]
+    const { proj_1, proj_2 } = params.ffn;
+    const normed = rmsNorm(h, params.ffn_norm.weight, { eps });
+    return add(h, gatedFeedForward(normed, { gateUp: proj_1.weight, down: proj_2.weight }));
+  });
+}
+
+export interface LayerContext {
+  /** Which layer this is, for the cache. */
+  readonly index: number;
+  readonly places: Positions;
+  readonly cache?: KvCache | undefined;
+  /** The first position of each row that counts. */
+  readonly validFrom?: readonly number[] | undefined;
+  /** Looks at a layer's raw keys and values, and gives those to attend to. */
+  readonly exchangeKv?: (own: KvPair) => KvPair;
+}
+
+/**
+ * Causal grouped-query attention on x [B, T, D]: queries and keys are normalized for each head, then rotated.
+ *
+ * @returns [B, T, D]
+ */
+export function selfAttention(
+  x: Tensor3D,
+  params: OpenElmLayerParams["attn"],
+  config: OpenElmConfig,
+  context: LayerContext,
+): Tensor3D {
+  const { index, cache, places, validFrom } = context;
+  const { queries, ...own } = projectHeads(x, params, config, index);
+  const { keys, values } = context.exchangeKv?.(own) ?? own;
+  const q = rope(rmsNorm(queries, params.q_norm.weight, { eps: config.rmsNormEps }), places.queries);
+  const k = rmsNorm(keys, params.k_norm.weight, { eps: config.rmsNormEps });
+  const past = cache?.layerLength(index) ?? 0;
+  const length = past + x.shape[1];
+  const seen = remember({ keys: k, values }, context);
+  const y = attention(q, seen.keys, seen.values, { causal: true, length, ...(validFrom && { validFrom }) });
+  return mergeHeads(y, params);
+}
+
+/** Raw queries [B, H, T, d], keys and values [B, Hkv, T, d]. The joint projection holds them in this order. */
+export function projectHeads(
+  x: Tensor3D,
+  params: OpenElmLayerParams["attn"],
+  config: OpenElmConfig,
+  index: number,
+): { queries: Tensor4D } & KvPair {
+  const [B, T] = x.shape;
+  const { numQueryHeads: H, numKvHeads: Hkv } = config.layers[index] as OpenElmConfig["layers"][number];
+  const qkv = reshape(linear(x, params.qkv_proj.weight), [B, T, H + 2 * Hkv, config.headDim]);
+  const heads = transpose(qkv, [0, 2, 1, 3]); // [B, H + 2 Hkv, T, d]
+  const [queries, keys, values] = split(heads, [H, Hkv, Hkv], { axis: 1 }) as [Tensor4D, Tensor4D, Tensor4D];
+  return { queries, keys, values };
+}
+
+/** Heads side by side, and the projection back: [B, H, T, d] to [B, T, D]. */
+export function mergeHeads(y: Tensor4D, params: OpenElmLayerParams["attn"]): Tensor3D {
+  const [B, H, T, d] = y.shape;
+  const merged = reshape(transpose(y, [0, 2, 1, 3]), [B, T, H * d]);
+  return linear(merged, params.out_proj.weight);
+}
+
+/** The final norm and the head: [B, T, D] to [B, T, V]. */
+export function head(x: Tensor3D, params: OpenElmParams, config: OpenElmConfig): Tensor3D {
+  const normed = rmsNorm(x, params.norm.weight, { eps: config.rmsNormEps });
+  return linear(normed, (params.classifier ?? params.token_embeddings).weight);
+}
+
+/** Rotary tables of the tokens at hand, and of all keys where a cache keeps them unrotated. */
+export interface Positions {
+  readonly queries: RopeTables;
+  readonly allKeys?: RopeTables;
+}
+
+export function positionsOf(
+  { headDim, ropeBase: base }: OpenElmConfig,
+  { past, length, cache }: { past: number; length: number; cache?: KvCache | undefined },
+): Positions {
+  const queries = ropeTables({ headDim, start: past, length, base });
+  if (!cache || cache.rotated) return { queries };
+  return { queries, allKeys: ropeTables({ headDim, length: past + length, base }) };
+}
+
+/** Adds normalized keys to the cache, if there is one, and returns all keys, rotated, and values to attend to. */
+export function remember(
+  { keys, values }: KvPair,
+  { index, places, cache }: Pick<LayerContext, "index" | "places" | "cache">,
+): KvPair {
+  if (!cache) return { keys: rope(keys, places.queries), values };
+  cache.append(index, { keys: cache.rotated ? rope(keys, places.queries) : keys, values });
+  const held = cache.layer(index);
+  if (cache.rotated) return held;
+  const used = slice(held.keys, [0, 0, 0, 0], [-1, -1, cache.layerLength(index), -1]);
+  return { keys: rope(used, places.allKeys as RopeTables), values: held.values };
+}
+
+export function checkTokens(tokens: Tensor2D): [B: number, T: number] {
+  checkDType("OpenElm: tokens", tokens, "int32");
+  checkShape("OpenElm: tokens", tokens, [null, null], "Pass a batch: one row of ids for each text.");
+  const [B, T] = tokens.shape;
+  if (B > 0 && T > 0) return [B, T];
+  throw new RangeError(`OpenElm: tokens has shape [${B}, ${T}], expected at least one row and one token.`);
+}
+
+export function checkCache(cache: KvCache, config: OpenElmConfig, B: number, T: number): void {
+  const same =
+    cache.shapes.length === config.layers.length &&
+    cache.shapes.every(({ numKvHeads, headDim }, i) => {
+      return numKvHeads === config.layers[i]?.numKvHeads && headDim === config.headDim;
+    });
+  if (!same || cache.batch !== B) {
+    const heads = (counts: readonly (number | undefined)[]) => `[${counts}]`;
+    throw new RangeError(
+      `OpenElm: the cache is for ${cache.batch} rows and key-value heads ${heads(cache.shapes.map((s) => s.numKvHeads))}, ` +
+        `expected ${B} rows and ${heads(config.layers.map((l) => l.numKvHeads))}. Make it with createCache of this model.`,
+    );
+  }
+  cache.checkRoom(T);
+}
+
+function padding(
+  lengths: readonly number[] | undefined,
+  cache: KvCache | undefined,
+  B: number,
+  T: number,
+): readonly number[] | undefined {
+  if (!lengths) return cache?.validFrom;
+  if (lengths.length !== B || !lengths.every((n) => Number.isInteger(n) && n >= 1 && n <= T)) {
+    throw new RangeError(`OpenElm: lengths is [${lengths}], expected one integer from 1 to ${T} for each of ${B} rows.`);
+  }
+  const validFrom = lengths.map((n) => T - n);
+  cache?.padRows(validFrom);
+  return validFrom;
+}
