@@ -78,8 +78,10 @@ async function runFile(file: string): Promise<void> {
         `{ name: "${fileName(file)}", description, run }. Name it after its file.`,
     );
   }
-  await runBench(
-    { name, description, run },
-    { directory: OUT, signal: interrupted.signal, print: console.log },
-  );
+  const options = { directory: OUT, signal: interrupted.signal, print: console.log };
+  await runBench({ name, description, run }, options).catch((error: unknown) => {
+    if (!interrupted.signal.aborted) throw error;
+    console.error("bench: interrupted, nothing was written.");
+    process.exitCode = 130;
+  });
 }
