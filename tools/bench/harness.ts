@@ -4,9 +4,6 @@ import { join } from "node:path";
 import { type Floor, measureFloor } from "./floor.ts";
 import { median, type Summary, summarize } from "./statistics.ts";
 
-export { type Floor, measureFloor } from "./floor.ts";
-export { median, quantile, type Summary, summarize } from "./statistics.ts";
-
 /** One way to do the work. */
 export interface Contender {
   name: string;
