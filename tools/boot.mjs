@@ -47,16 +47,22 @@ function run(program, args, { keepOutput = false } = {}) {
 
 /** Passes on what is sent to this process alone. Ctrl-C is not: the terminal sends it to the child itself. */
 function forwardSignals(child) {
-  const signals = hasTerminal() ? ["SIGTERM", "SIGHUP"] : ["SIGINT", "SIGTERM", "SIGHUP"];
+  const caught = ["SIGINT", "SIGTERM", "SIGHUP"];
+  const byTerminal = hasTerminal() ? "SIGINT" : undefined;
   let last = 0;
   const forward = (signal) => {
-    if (!signals.includes(signal) || Date.now() - last < 500) return; // npm may repeat what we got already
+    if (signal === byTerminal || Date.now() - last < 500) return; // npm may repeat what we got already
     last = Date.now();
     child.kill(signal);
   };
-  const caught = ["SIGINT", "SIGTERM", "SIGHUP"];
   for (const signal of caught) process.on(signal, forward);
+
+  // npm gives a signal of its own to the shell between us only, so that shell's end is all that we hear of it.
+  const parent = process.ppid;
+  const byNpm = process.env.npm_lifecycle_event !== undefined;
+  const watch = setInterval(() => byNpm && process.ppid !== parent && forward("SIGTERM"), 250);
   return () => {
+    clearInterval(watch);
     for (const signal of caught) process.off(signal, forward);
   };
 }

@@ -3,7 +3,13 @@
 import { dirname } from "node:path";
 
 const root = "corenet-js"; // the root package's name
-const everything = ["{workspaceRoot}/**/*"]; // git-ignored files (dist, generated, node_modules) never count
+// Git-ignored files (dist, generated, node_modules) never count.
+const everything = ["{workspaceRoot}/**/*"];
+const sources = [
+  "{workspaceRoot}/{packages,tools,golden}/**/*.{ts,mts,js,mjs,json}",
+  "{workspaceRoot}/*.{ts,json,jsonc}",
+];
+const kernelSources = ["{workspaceRoot}/packages/*/assembly/**/*", "{workspaceRoot}/tools/kernels/**/*"];
 
 /** A cached command that runs at the root. Without `externalDependencies`, nx hashes the whole lock file too. */
 function task(command, inputs, more = {}) {
@@ -18,36 +24,27 @@ function task(command, inputs, more = {}) {
 }
 
 const kernelsFirst = { dependsOn: [{ projects: [root], target: "kernels" }] };
-const kernelFiles = { dependentTasksOutputFiles: "**/src/generated/*.ts", transitive: true };
 
 const rootTargets = {
-  kernels: task(
-    "node tools/kernels/build.ts",
-    ["{workspaceRoot}/packages/*/assembly/**/*", "{workspaceRoot}/tools/kernels/**/*"],
-    { outputs: ["{workspaceRoot}/packages/*/src/generated"] },
-  ),
-  typecheck: task(
-    "node node_modules/typescript/bin/tsc -p tsconfig.json",
-    [...everything, kernelFiles],
-    kernelsFirst,
-  ),
+  kernels: task("node tools/kernels/build.ts", kernelSources, {
+    outputs: ["{workspaceRoot}/packages/*/src/generated"],
+  }),
+  typecheck: task("node node_modules/typescript/bin/tsc -p tsconfig.json", sources, kernelsFirst),
   lint: task("biome ci --error-on-warnings .", everything),
-  layers: task("node tools/checks/layers.ts", [...everything, kernelFiles], kernelsFirst),
-  unused: task(
-    "node node_modules/knip/bin/knip.js --no-progress",
-    [...everything, kernelFiles],
-    kernelsFirst,
-  ),
+  layers: task("node tools/checks/layers.ts", sources, kernelsFirst),
+  unused: task("node node_modules/knip/bin/knip.js --no-progress", sources, kernelsFirst),
 };
 
 /** `build` of one package: tsup with the one shared config, which reads the entries from the package's exports. */
 function buildTarget() {
   const inputs = [
-    "{projectRoot}/**/*",
-    "^{projectRoot}/**/*", // the declarations are computed from the sources of the packages below
+    "{projectRoot}/package.json",
+    "source", // see nx.json
+    "^source", // the declarations are computed from the sources of the packages below
     "{workspaceRoot}/tools/build/**/*",
     "{workspaceRoot}/tsconfig.json",
-    kernelFiles,
+    "{workspaceRoot}/LICENSE",
+    ...kernelSources, // what kernels are made from stands for the kernels, which git ignores
   ];
   const command =
     "node ../../node_modules/tsup/dist/cli-default.js --config ../../tools/build/tsup.config.ts";

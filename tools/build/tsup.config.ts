@@ -1,4 +1,5 @@
 import { readFileSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
 import { defineConfig } from "tsup";
 
@@ -31,6 +32,7 @@ export default defineConfig({
   clean: true,
   silent: true,
   tsconfig: "../../tsconfig.json",
+  onSuccess: () => copyFile("../../LICENSE", "dist/LICENSE"), // a tarball holds only what lies in the package
   external: [
     /^node:/,
     ...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).map(
