@@ -65,19 +65,29 @@ async function compile(entry: string, features: string): Promise<Uint8Array> {
   if (error || !binary) {
     throw new Error(`build: asc refused ${relative(root, entry)}.\n${stderr.toString()}`, { cause: error });
   }
-  checkImports(entry, binary);
+  checkModule(entry, binary);
   return binary;
 }
 
-/** Throws unless env.memory is all that the module imports: it is linked to a heap that is not ours. */
-function checkImports(entry: string, binary: Uint8Array): void {
-  const imports = WebAssembly.Module.imports(new WebAssembly.Module(new Uint8Array(binary)));
-  const names = imports.map(({ module, name }) => `${module}.${name}`).join(", ");
-  if (names === "env.memory") return;
-  throw new Error(
-    `build: ${relative(root, entry)} imports ${names}, expected env.memory alone. ` +
-      "Look for what pulls in the runtime: strings, classes, arrays, Math functions that abort.",
-  );
+/** Throws unless env.memory is all that the module imports and linking leaves it as it is: the heap is not ours. */
+function checkModule(entry: string, binary: Uint8Array): void {
+  const module = new WebAssembly.Module(new Uint8Array(binary));
+  const names = WebAssembly.Module.imports(module).map(({ module, name }) => `${module}.${name}`);
+  if (names.join() !== "env.memory") {
+    throw new Error(
+      `build: ${relative(root, entry)} imports ${names.join(", ")}, expected env.memory alone. ` +
+        "Look for what pulls in the runtime: strings, classes, arrays, Math functions that abort.",
+    );
+  }
+  const memory = new WebAssembly.Memory({ initial: 16 });
+  const bytes = new Uint8Array(memory.buffer).fill(0xa5);
+  new WebAssembly.Instance(module, { env: { memory } });
+  if (!bytes.every((byte) => byte === 0xa5)) {
+    throw new Error(
+      `build: ${relative(root, entry)} has data of its own, which would overwrite the heap it is linked to. ` +
+        "Look for strings, static arrays, and Math functions with tables (log, exp, pow, sin).",
+    );
+  }
 }
 
 const packages = readdirSync(join(root, "packages")).sort();

@@ -2,11 +2,11 @@
 export interface Heap {
   /** Calls an export of the module: numbers in, a number or nothing out. */
   call(kernel: string, ...args: number[]): number;
-  /** The address of `bytes` new bytes, aligned to 16 and, by 4, to nothing more: odd tails are met. */
+  /** The address of `bytes` new bytes, aligned to 16, with a guard behind them. */
   allocate(bytes: number): number;
   /** The address of a copy of `values`. */
   put(values: readonly number[] | ArrayBufferView): number;
-  /** A copy of `length` floats. */
+  /** A copy of `length` floats. Throws when any guard was written to. */
   floats(address: number, length: number): Float32Array;
   /** A view of the whole heap, valid until the next allocation. */
   bytes(): Uint8Array;
@@ -15,21 +15,36 @@ export interface Heap {
 }
 
 const POISON = 0xff; // read as f32: NaN, so that what a kernel forgot to write shows
+const GUARD = 64; // bytes
+const GUARD_BYTE = 0xa5; // not the poison: NaN read behind the end and written back would not show
 
-/** Links `module` (base64) to an unshared memory. Memory starts, and is after each reset, full of NaN. */
+/** Links `module` (base64) to an unshared memory. What is allocated is full of NaN. */
 export function createHeap(module: string): Heap {
   const memory = new WebAssembly.Memory({ initial: 64 });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(module, "base64")), {
     env: { memory },
   });
   let top = 1024;
+  let guards: number[] = [];
+
+  function checkGuards(): void {
+    const bytes = new Uint8Array(memory.buffer);
+    for (const guard of guards) {
+      if (bytes.subarray(guard, guard + GUARD).every((byte) => byte === GUARD_BYTE)) continue;
+      throw new RangeError(
+        `floats: a kernel wrote behind the ${guards.indexOf(guard)}th allocation. Mend its bounds.`,
+      );
+    }
+  }
 
   function allocate(bytes: number): number {
     const address = (top + 15) & ~15;
-    top = address + bytes;
-    const missing = top + 64 - memory.buffer.byteLength; // 64: room behind the last, so that an overrun is no trap
+    top = address + bytes + GUARD;
+    const missing = top - memory.buffer.byteLength;
     if (missing > 0) memory.grow(Math.ceil(missing / 65536));
-    new Uint8Array(memory.buffer, address, bytes + 64).fill(POISON);
+    new Uint8Array(memory.buffer, address, bytes).fill(POISON);
+    new Uint8Array(memory.buffer, address + bytes, GUARD).fill(GUARD_BYTE);
+    guards.push(address + bytes);
     return address;
   }
 
@@ -47,10 +62,14 @@ export function createHeap(module: string): Heap {
       new Uint8Array(memory.buffer).set(source, address);
       return address;
     },
-    floats: (address, length) => new Float32Array(memory.buffer, address, length).slice(),
+    floats(address, length) {
+      checkGuards();
+      return new Float32Array(memory.buffer, address, length).slice();
+    },
     bytes: () => new Uint8Array(memory.buffer),
     reset() {
       top = 1024;
+      guards = [];
     },
   };
 }
