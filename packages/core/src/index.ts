@@ -1,4 +1,5 @@
 export { AbortError, abortable, isAbortError, sleep, throwIfAborted } from "./abort.ts";
+export { decodeBfloat16, encodeBfloat16 } from "./bfloat16.ts";
 export {
   BackendError,
   CheckpointError,
@@ -10,6 +11,7 @@ export {
   OutOfMemoryError,
   ShapeError,
 } from "./errors.ts";
+export { decodeFloat16, encodeFloat16 } from "./float16.ts";
 export {
   createProgress,
   type OnProgress,

@@ -1,4 +1,3 @@
-export { decodeBfloat16, encodeBfloat16 } from "./bfloat16.ts";
 export { blobSource } from "./blob-source.ts";
 export type { ByteSink } from "./byte-sink.ts";
 export { type ByteSource, type ByteSourceParts, createByteSource, type ReadOptions } from "./byte-source.ts";
@@ -8,7 +7,6 @@ export { bytesSource } from "./bytes-source.ts";
 export { arrayOf, type Dtype, type DtypeArray, dtypes, isDtype, type TensorData } from "./dtype.ts";
 export { fileSink } from "./file-sink.ts";
 export { fileSource } from "./file-source.ts";
-export { decodeFloat16, encodeFloat16 } from "./float16.ts";
 export { type HttpSourceOptions, httpSource } from "./http-source.ts";
 export { openCheckpoint } from "./open-checkpoint.ts";
 export { openSafetensors } from "./open-safetensors.ts";

@@ -1,6 +1,5 @@
-import { decodeBfloat16 } from "./bfloat16.ts";
+import { decodeBfloat16, decodeFloat16 } from "@corenet/core";
 import type { Dtype, TensorData } from "./dtype.ts";
-import { decodeFloat16 } from "./float16.ts";
 
 /**
  * What `read` gave, as float32. F32 comes back as it is, not copied; F16 and BF16 are exact; F64 and integers round.

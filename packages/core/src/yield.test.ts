@@ -1,0 +1,32 @@
+import { afterEach, expect, test, vi } from "vitest";
+import { yieldToEventLoop } from "./yield.ts";
+
+afterEach(() => vi.unstubAllGlobals());
+
+/** Whether a timer that is due fires while `loop` spins for at most 200 turns. */
+async function timerFires(turn: () => Promise<void>): Promise<boolean> {
+  let fired = false;
+  const timer = setTimeout(() => {
+    fired = true;
+  }, 0);
+  const start = performance.now();
+  for (let i = 0; !fired && performance.now() < start + 200; i++) await turn();
+  clearTimeout(timer);
+  return fired;
+}
+
+test("lets timers run, which promises alone do not", async () => {
+  expect(await timerFires(yieldToEventLoop)).toBe(true);
+  expect(await timerFires(() => Promise.resolve())).toBe(false);
+});
+
+test("lets timers run where there is no setImmediate", async () => {
+  vi.stubGlobal("setImmediate", undefined);
+  expect(await timerFires(yieldToEventLoop)).toBe(true);
+});
+
+test("goes on in microseconds, not in the milliseconds of a timer", async () => {
+  const start = performance.now();
+  for (let i = 0; i < 1000; i++) await yieldToEventLoop();
+  expect(performance.now() - start).toBeLessThan(900);
+});
