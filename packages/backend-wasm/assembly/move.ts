@@ -62,8 +62,14 @@ export function broadcastRows(src: usize, inner: i32, dst: usize, begin: i32, en
 
 /** n four-byte elements from src, `stride` elements apart (0 repeats one), to dst, side by side. */
 function copyLine(src: usize, stride: i32, n: i32, dst: usize): void {
-  if (stride == 1) {
+  if (stride == 1 && n > 256) {
     memory.copy(dst, src, <usize>n << 2);
+    return;
+  }
+  if (stride == 1) {
+    let i = 0; // a short line is copied before memory.copy has begun
+    for (; i + 4 <= n; i += 4) v128.store(dst + (<usize>i << 2), v128.load(src + (<usize>i << 2)));
+    for (; i < n; i++) store<u32>(dst + (<usize>i << 2), load<u32>(src + (<usize>i << 2)));
     return;
   }
   if (stride == 0) {

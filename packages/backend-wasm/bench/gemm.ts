@@ -23,9 +23,10 @@ function fastest(run: () => void, seconds = 0.6): number {
   return best / 1000;
 }
 
-const inputs = heap.put(new Float32Array(64).fill(1e-3));
+const fused = createHeap(relaxed); // the peak is that of fused multiply-adds, whichever build is measured
+const inputs = fused.put(new Float32Array(64).fill(1e-3));
 const steps = 20_000;
-const peak = (steps * 24 * 8) / fastest(() => call("fmaPeak", steps, inputs), 0.3) / 1e9;
+const peak = (steps * 24 * 8) / fastest(() => fused.call("fmaPeak", steps, inputs), 0.3) / 1e9;
 console.log(`peak of independent multiply-adds: ${peak.toFixed(1)} GFLOPS\n`);
 
 const FORMS = ["NN", "NT", "TN", "TT"];

@@ -16,7 +16,10 @@ export async function loadBinary(source?: BinarySource): Promise<Uint8Array<Arra
 }
 
 export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const letters = atob(text);
+  const bytes = new Uint8Array(letters.length);
+  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
+  return bytes;
 }
 
 async function readAddress(address: string): Promise<Uint8Array<ArrayBuffer>> {

@@ -13,14 +13,19 @@ export interface EmscriptenModule {
 }
 
 type Factory = (options: object) => Promise<EmscriptenModule>;
-type ProcessLike = { listeners(event: string): unknown[]; removeListener(event: string, listener: unknown): void };
+type ProcessLike = {
+  listeners(event: string): unknown[];
+  removeListener(event: string, listener: unknown): void;
+};
 
 const processEvents = ["uncaughtException", "unhandledRejection"] as const;
 
 /** @throws BackendError when the bytes do not compile or link */
 export async function startEmscripten(binary: Uint8Array<ArrayBuffer>): Promise<EmscriptenModule> {
-  // @ts-ignore: the package ships no types for this file
-  const imported: { default?: unknown } = await import("@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js");
+  // @ts-expect-error: the package ships no types for this file
+  const imported: { default?: unknown } = await import(
+    "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js"
+  );
   const factory = (imported.default ?? (imported as unknown)) as Factory;
   const restore = watchProcessHandlers();
   try {

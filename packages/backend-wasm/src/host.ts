@@ -12,7 +12,9 @@ export function createHost(module: EmscriptenModule, backend: TfjsWasmBackend): 
   guardHeap(module);
   const memory = Object.values(module.asm).find((value) => value instanceof WebAssembly.Memory);
   if (!(memory instanceof WebAssembly.Memory)) {
-    throw new BackendError("wasm: TensorFlow.js's module exports no memory. Is tfjs-backend-wasm at version 4.22.0?");
+    throw new BackendError(
+      "wasm: TensorFlow.js's module exports no memory. Is tfjs-backend-wasm at version 4.22.0?",
+    );
   }
   const scratch = new Scratch(module);
   return {

@@ -42,7 +42,9 @@ export function wasm(options: WasmOptions = {}): Backend {
 
 async function start({ binary }: WasmOptions): Promise<RunningBackend> {
   if (typeof WebAssembly === "undefined") {
-    throw new BackendError("wasm: this runtime has no WebAssembly. Use cpu(), or allow it: script-src 'wasm-unsafe-eval'.");
+    throw new BackendError(
+      "wasm: this runtime has no WebAssembly. Use cpu(), or allow it: script-src 'wasm-unsafe-eval'.",
+    );
   }
   const module: EmscriptenModule = await startEmscripten(await loadBinary(binary));
   const backend = await createTfjsBackend(module);

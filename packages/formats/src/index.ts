@@ -8,6 +8,7 @@ export { arrayOf, type Dtype, type DtypeArray, dtypes, isDtype, type TensorData 
 export { fileSink } from "./file-sink.ts";
 export { fileSource } from "./file-source.ts";
 export { type HttpSourceOptions, httpSource } from "./http-source.ts";
+export { makeFolder } from "./make-folder.ts";
 export { openCheckpoint } from "./open-checkpoint.ts";
 export { openSafetensors } from "./open-safetensors.ts";
 export { readJson } from "./read-json.ts";

@@ -123,6 +123,7 @@ async function openShards(
       read: async (name, readOptions) => fileOf("read", name).read(name, readOptions),
       readInto: async (name, target, readOptions) =>
         fileOf("readInto", name).readInto(name, target, readOptions),
+      pieces: (name, readOptions) => fileOf("pieces", name).pieces(name, readOptions),
       close: async () => void (await closeAll()),
     };
   } catch (error) {

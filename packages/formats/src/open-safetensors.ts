@@ -4,6 +4,8 @@ import { arrayOf } from "./dtype.ts";
 import { parseHeader, parseHeaderLength } from "./safetensors-header.ts";
 import type { TensorFile, TensorInfo } from "./tensor-file.ts";
 
+const pieceBytes = 4 * 2 ** 20;
+
 /**
  * Opens a safetensors file: reads and checks its header; tensors are read when asked for. Owns `source` from then on:
  * `close` closes it, and so does a failure here.
@@ -39,6 +41,15 @@ export async function openSafetensors(source: ByteSource, options: ReadOptions =
           );
         }
         await source.readInto(offset, target, readOptions);
+      },
+      async *pieces(name, readOptions) {
+        const { offset, byteLength } = findTensor("pieces", file, tensors, name);
+        const buffer = new Uint8Array(Math.min(pieceBytes, byteLength));
+        for (let at = 0; at < byteLength; at += buffer.length) {
+          const piece = buffer.subarray(0, Math.min(buffer.length, byteLength - at));
+          await source.readInto(offset + at, piece, readOptions);
+          yield piece;
+        }
       },
       close: () => source.close(),
     };

@@ -405,3 +405,21 @@ describe("writing", () => {
     await expect(writeSafetensors(bytesSink(), [], options)).rejects.toThrow("stop");
   });
 });
+
+test("gives a tensor in pieces that add up to it", async () => {
+  const values = Float32Array.from({ length: 3_000_001 }, (_, i) => i);
+  const sink = bytesSink();
+  await writeSafetensors(sink, [{ name: "x", dtype: "F32", shape: [values.length], data: values }]);
+  const file = await openSafetensors(bytesSource(sink.bytes()));
+  const lengths: number[] = [];
+  const whole = new Uint8Array(values.byteLength);
+  for await (const piece of file.pieces("x")) {
+    whole.set(
+      piece,
+      lengths.reduce((sum, length) => sum + length, 0),
+    );
+    lengths.push(piece.length);
+  }
+  expect(lengths).toEqual([4194304, 4194304, values.byteLength - 2 * 4194304]);
+  expect(new Float32Array(whole.buffer)).toEqual(values);
+});

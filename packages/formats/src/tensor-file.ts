@@ -33,6 +33,14 @@ export interface TensorFile {
    * @throws IoError when the bytes cannot be had
    */
   readInto(name: string, target: Uint8Array, options?: ReadOptions): Promise<void>;
+  /**
+   * The bytes of one tensor in pieces, from first to last, so that it never lies here whole.
+   *
+   * @returns views of one buffer, each valid until the next is asked for; all but the last of 4 MiB
+   * @throws RangeError when there is no tensor of that name
+   * @throws IoError when the bytes cannot be had
+   */
+  pieces(name: string, options?: ReadOptions): AsyncGenerator<Uint8Array>;
   /** Closes the sources. */
   close(): Promise<void>;
 }

@@ -30,10 +30,14 @@ export function attention(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: Attent
   checkShape("attention: k", k, [B, Hkv, capacity, d], "Batch and head width must be those of the queries.");
   checkShape("attention: v", v, [B, Hkv, capacity, d], "Keys and values come in pairs.");
   if (validFrom && validFrom.length !== B) {
-    throw new RangeError(`attention: validFrom has ${validFrom.length} starts, expected one for each of ${B} rows.`);
+    throw new RangeError(
+      `attention: validFrom has ${validFrom.length} starts, expected one for each of ${B} rows.`,
+    );
   }
   if (!(Hkv > 0 && H % Hkv === 0)) {
-    throw new RangeError(`attention: ${H} query heads share ${Hkv} key-value heads, expected a divisor of ${H}.`);
+    throw new RangeError(
+      `attention: ${H} query heads share ${Hkv} key-value heads, expected a divisor of ${H}.`,
+    );
   }
   if (!(Number.isInteger(length) && length >= 1 && length <= capacity && (!causal || length >= T))) {
     throw new RangeError(

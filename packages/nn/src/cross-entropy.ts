@@ -37,9 +37,16 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
   const { ignoreIndex = -100, labelSmoothing = 0, zLoss = 0 } = options;
   checkDType("crossEntropy: logits", logits, "float32");
   checkDType("crossEntropy: targets", targets, "int32");
-  checkShape("crossEntropy: targets", targets, logits.shape.slice(0, -1), "Give one target for each row of logits.");
+  checkShape(
+    "crossEntropy: targets",
+    targets,
+    logits.shape.slice(0, -1),
+    "Give one target for each row of logits.",
+  );
   if (!(labelSmoothing >= 0 && labelSmoothing < 1)) {
-    throw new RangeError(`crossEntropy: labelSmoothing is ${labelSmoothing}, expected [0, 1). Use 0 for none.`);
+    throw new RangeError(
+      `crossEntropy: labelSmoothing is ${labelSmoothing}, expected [0, 1). Use 0 for none.`,
+    );
   }
   return tidy(() => {
     const V = logits.shape.at(-1) as number;

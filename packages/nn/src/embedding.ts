@@ -1,4 +1,4 @@
-import { gather, isTensor, reshape, type Tensor2D, type Tensor3D, type Tensor1D } from "@corenet/tensor";
+import { gather, isTensor, reshape, type Tensor1D, type Tensor2D, type Tensor3D } from "@corenet/tensor";
 import type { Weight } from "./linear.ts";
 
 /**

@@ -1,5 +1,5 @@
-import { checkDType, type Tensor } from "@corenet/tensor";
 import { ShapeError } from "@corenet/core";
+import { checkDType, type Tensor } from "@corenet/tensor";
 import { siluMulOp } from "./kernels/silu-mul/op.ts";
 import { linear, type Weight } from "./linear.ts";
 
@@ -36,7 +36,9 @@ export function siluMul(gateUp: Tensor): Tensor {
   checkDType("siluMul: gateUp", gateUp, "float32");
   const side = gateUp.shape.at(-1) ?? 0;
   if (side % 2 !== 0 || side === 0) {
-    throw new ShapeError(`siluMul: the last side is ${side}, expected an even number: gate and up side by side.`);
+    throw new ShapeError(
+      `siluMul: the last side is ${side}, expected an even number: gate and up side by side.`,
+    );
   }
   const [y] = siluMulOp([gateUp], {});
   return y;

@@ -1,8 +1,8 @@
 import { type OnProgress, Rng, throwIfAborted, yieldToEventLoop } from "@corenet/core";
-import { takeData, type Tensor2D, tensor } from "@corenet/tensor";
+import { type Tensor2D, takeData, tensor } from "@corenet/tensor";
 import type { CausalLm } from "./causal-lm.ts";
 import type { KvCache } from "./kv-cache.ts";
-import { checkSamplingOptions, sampleToken, type SamplingOptions } from "./samplers.ts";
+import { checkSamplingOptions, type SamplingOptions, sampleToken } from "./samplers.ts";
 
 export interface GenerateOptions extends SamplingOptions {
   /** How many tokens to add at most. @default as many as the context holds */
@@ -40,7 +40,8 @@ export async function* generate(
   throwIfAborted(signal);
   const held = options.cache?.length ?? 0;
   const maxNewTokens = planLength(model, prompt, held, options);
-  const cache = options.cache ?? model.createCache({ batch: 1, capacity: held + prompt.length + maxNewTokens });
+  const cache =
+    options.cache ?? model.createCache({ batch: 1, capacity: held + prompt.length + maxNewTokens });
   const seen = [...prompt];
   let pending: readonly number[] = prompt;
   let lastBreath = performance.now();
@@ -80,11 +81,18 @@ async function nextLogits(model: CausalLm, ids: readonly number[], cache: KvCach
   }
 }
 
-function planLength(model: CausalLm, prompt: readonly number[], held: number, options: GenerateOptions): number {
+function planLength(
+  model: CausalLm,
+  prompt: readonly number[],
+  held: number,
+  options: GenerateOptions,
+): number {
   const room = Math.min(model.contextLength, options.cache?.capacity ?? Infinity) - held - prompt.length;
   const wanted = options.maxNewTokens ?? room;
   if (prompt.length === 0) {
-    throw new RangeError("generate: the prompt is empty, expected at least one token. Start with the model's bos token.");
+    throw new RangeError(
+      "generate: the prompt is empty, expected at least one token. Start with the model's bos token.",
+    );
   }
   prompt.forEach((id, i) => {
     if (Number.isInteger(id) && id >= 0 && id < model.vocabSize) return;

@@ -33,7 +33,9 @@ export class KvCache implements Disposable {
 
   constructor({ shapes, batch, capacity, rotated = true }: KvCacheOptions) {
     if (!(Number.isInteger(batch) && batch > 0 && Number.isInteger(capacity) && capacity > 0)) {
-      throw new RangeError(`KvCache: batch is ${batch} and capacity ${capacity}, expected positive integers.`);
+      throw new RangeError(
+        `KvCache: batch is ${batch} and capacity ${capacity}, expected positive integers.`,
+      );
     }
     this.shapes = shapes;
     this.batch = batch;
@@ -59,10 +61,14 @@ export class KvCache implements Disposable {
   /** Marks what stands before these positions as padding. Only while the cache is empty. */
   padRows(validFrom: readonly number[]): void {
     if (this.length > 0) {
-      throw new RangeError(`KvCache: holds ${this.length} positions, expected none. Padding is set before the first.`);
+      throw new RangeError(
+        `KvCache: holds ${this.length} positions, expected none. Padding is set before the first.`,
+      );
     }
     if (validFrom.length !== this.batch) {
-      throw new RangeError(`KvCache: got ${validFrom.length} row starts, expected one for each of ${this.batch} rows.`);
+      throw new RangeError(
+        `KvCache: got ${validFrom.length} row starts, expected one for each of ${this.batch} rows.`,
+      );
     }
     this.#validFrom = validFrom.some((start) => start > 0) ? [...validFrom] : undefined;
   }

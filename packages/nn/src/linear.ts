@@ -21,7 +21,12 @@ export type Weight = Tensor2D | PackedMatrix;
  */
 export function linear<T extends Tensor>(x: T, weight: Weight): T {
   const inputs = weight.shape[1];
-  checkShape("linear: x", x, [...x.shape.slice(0, -1), inputs], "Its last side must match the columns of the weight.");
+  checkShape(
+    "linear: x",
+    x,
+    [...x.shape.slice(0, -1), inputs],
+    "Its last side must match the columns of the weight.",
+  );
   if (isTensor(weight)) return matMul(x, weight, { transposeB: true });
   return customGradient(
     "linear",

@@ -32,7 +32,9 @@ export function ropeTables({ headDim, start = 0, length, base = 10000 }: RopeTab
     throw new RangeError(`ropeTables: headDim is ${headDim}, expected a positive even number.`);
   }
   if (!(Number.isInteger(start) && Number.isInteger(length) && start >= 0 && length >= 0)) {
-    throw new RangeError(`ropeTables: got ${length} positions from ${start}, expected non-negative integers.`);
+    throw new RangeError(
+      `ropeTables: got ${length} positions from ${start}, expected non-negative integers.`,
+    );
   }
   const half = headDim / 2;
   const cos = new Float32Array(length * half);

@@ -100,7 +100,12 @@ export function nextTokenProbabilities(
 }
 
 /** Draws a token; without randomness where the temperature is 0. */
-export function sampleToken(logits: Logits, seen: Iterable<number>, rng: Rng, options: SamplingOptions = {}): number {
+export function sampleToken(
+  logits: Logits,
+  seen: Iterable<number>,
+  rng: Rng,
+  options: SamplingOptions = {},
+): number {
   const probabilities = nextTokenProbabilities(logits, seen, options);
   if ((options.temperature ?? 0) === 0) return mostLikely(probabilities);
   let left = rng.uniform();
@@ -125,7 +130,12 @@ export function checkSamplingOptions(options: SamplingOptions): void {
   check("topK", topK, Number.isInteger(topK) && topK >= 1, "an integer of at least 1");
   check("topP", topP, topP >= 0 && topP <= 1, "a number in [0, 1]");
   check("minP", minP, minP >= 0 && minP <= 1, "a number in [0, 1]");
-  check("repetitionPenalty", repetitionPenalty, repetitionPenalty > 0 && repetitionPenalty < Infinity, "a number above 0");
+  check(
+    "repetitionPenalty",
+    repetitionPenalty,
+    repetitionPenalty > 0 && repetitionPenalty < Infinity,
+    "a number above 0",
+  );
 }
 
 function maximumOf(logits: Logits): number {
@@ -139,6 +149,8 @@ function checkLogits(logits: Logits): void {
   if (top > Number.NEGATIVE_INFINITY) return; // NaN and −∞ both fail
   throw new RangeError(
     `sampling: the largest logit is ${top}, expected a number. ` +
-      (Number.isNaN(top) ? "The model's weights or inputs hold NaN." : "Every token was excluded: relax the rules."),
+      (Number.isNaN(top)
+        ? "The model's weights or inputs hold NaN."
+        : "Every token was excluded: relax the rules."),
   );
 }

@@ -63,7 +63,8 @@ export function openElmConfig(
   const { vocabSize, contextLength = 2048, ropeBase = 10000, tied = true } = options;
   const { numLayers, modelDim, headDim, groupSize, qkvMultipliers, ffnMultipliers, ffnDivisor } = options;
   checkCounts({ vocabSize, contextLength, numLayers, modelDim, headDim, groupSize, ffnDivisor });
-  if (headDim % 2 !== 0) throw new RangeError(`openElmConfig: headDim is ${headDim}, expected an even number: RoPE turns pairs.`);
+  if (headDim % 2 !== 0)
+    throw new RangeError(`openElmConfig: headDim is ${headDim}, expected an even number: RoPE turns pairs.`);
   const scaling = { numLayers, modelDim, headDim, groupSize, qkvMultipliers, ffnMultipliers, ffnDivisor };
   return {
     vocabSize,
@@ -82,7 +83,9 @@ export function openElmConfig(
 function publishedOptions(name: string): OpenElmOptions {
   const size = Object.hasOwn(published, name) ? published[name as OpenElmName] : undefined;
   if (!size) {
-    throw new RangeError(`openElmConfig: there is no OpenELM "${name}", expected ${Object.keys(published).join(", ")}.`);
+    throw new RangeError(
+      `openElmConfig: there is no OpenELM "${name}", expected ${Object.keys(published).join(", ")}.`,
+    );
   }
   return {
     ...size,
@@ -108,7 +111,9 @@ function checkCounts(counts: Record<string, number>): void {
  */
 export function parseConfig(json: unknown, file = "config.json"): OpenElmConfig {
   if (typeof json !== "object" || json === null || Array.isArray(json)) {
-    throw new CheckpointError(`parseConfig: ${file} holds ${describe(json)}, expected an object.`, { path: file });
+    throw new CheckpointError(`parseConfig: ${file} holds ${describe(json)}, expected an object.`, {
+      path: file,
+    });
   }
   const fields = new Fields(json as Record<string, unknown>);
   fields.mustBe("model_type", "openelm");
@@ -144,15 +149,31 @@ export function parseConfig(json: unknown, file = "config.json"): OpenElmConfig 
   }));
   layers.forEach(({ numQueryHeads, numKvHeads }, i) => {
     if (numQueryHeads % numKvHeads === 0) return;
-    fields.problem(`layer ${i} has ${numQueryHeads} query heads on ${numKvHeads} key-value heads, expected a multiple`);
+    fields.problem(
+      `layer ${i} has ${numQueryHeads} query heads on ${numKvHeads} key-value heads, expected a multiple`,
+    );
   });
   fields.throwIfAny(file);
   const { modelDim, headDim } = scaling;
-  return { vocabSize, modelDim, headDim, layers, contextLength, ropeBase, ropeMaxLength, tied, rmsNormEps: RMS_NORM_EPS, scaling };
+  return {
+    vocabSize,
+    modelDim,
+    headDim,
+    layers,
+    contextLength,
+    ropeBase,
+    ropeMaxLength,
+    tied,
+    rmsNormEps: RMS_NORM_EPS,
+    scaling,
+  };
 }
 
 /** The config.json that transformers' remote code, mlx-lm and llama.cpp's converter read. */
-export function toConfigJson(config: OpenElmConfig, dtype: "float32" | "float16" | "bfloat16"): Record<string, unknown> {
+export function toConfigJson(
+  config: OpenElmConfig,
+  dtype: "float32" | "float16" | "bfloat16",
+): Record<string, unknown> {
   const { scaling } = config;
   return {
     activation_fn_name: "swish",
@@ -204,13 +225,16 @@ class Fields {
   mustBe(name: string, expected: string | boolean): void {
     const value = this.#json[name];
     if (value === undefined && name !== "model_type") return;
-    if (value !== expected) this.problem(`${name} is ${describe(value)}, expected ${JSON.stringify(expected)}`);
+    if (value !== expected)
+      this.problem(`${name} is ${describe(value)}, expected ${JSON.stringify(expected)}`);
   }
 
   oneOf(name: string, allowed: readonly string[]): void {
     const value = this.#json[name];
     if (value === undefined || allowed.includes(value as string)) return;
-    this.problem(`${name} is ${describe(value)}, expected ${allowed.map((one) => JSON.stringify(one)).join(" or ")}`);
+    this.problem(
+      `${name} is ${describe(value)}, expected ${allowed.map((one) => JSON.stringify(one)).join(" or ")}`,
+    );
   }
 
   count(name: string, fallback?: number): number {
@@ -233,7 +257,9 @@ class Fields {
     if (isPositive(value)) return value;
     const fits = Array.isArray(value) && value.every(isPositive) && [2, numLayers].includes(value.length);
     if (fits) return value as number[];
-    this.problem(`${name} is ${describe(value)}, expected a number, a pair, or one number for each of ${numLayers} layers`);
+    this.problem(
+      `${name} is ${describe(value)}, expected a number, a pair, or one number for each of ${numLayers} layers`,
+    );
     return 1;
   }
 

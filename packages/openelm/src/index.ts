@@ -1,1 +1,21 @@
-export {};
+export {
+  type OpenElmConfig,
+  type OpenElmName,
+  type OpenElmOptions,
+  openElmConfig,
+  parseConfig,
+  toConfigJson,
+} from "./config.ts";
+export { type LoadOptions, loadOpenElm } from "./load.ts";
+export { decoderLayer, forward, type LayerContext, type Positions } from "./model.ts";
+export { createOpenElm, OpenElm } from "./open-elm.ts";
+export {
+  countParameters,
+  createParameters,
+  type OpenElmLayerParams,
+  type OpenElmParams,
+  type ParameterShape,
+  parameterShapes,
+} from "./parameters.ts";
+export { type SaveOptions, saveOpenElm } from "./save.ts";
+export { type LayerScaling, type LayerShape, makeDivisible, scaleLayers } from "./scale-layers.ts";

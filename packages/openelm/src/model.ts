@@ -68,7 +68,12 @@ export function decoderLayer(
 ): Tensor3D {
   const { rmsNormEps: eps } = config;
   return tidy(() => {
-    const attended = selfAttention(rmsNorm(x, params.attn_norm.weight, { eps }), params.attn, config, context);
+    const attended = selfAttention(
+      rmsNorm(x, params.attn_norm.weight, { eps }),
+      params.attn,
+      config,
+      context,
+    );
     const h = add(x, attended); // [B, T, D]
     const { proj_1, proj_2 } = params.ffn;
     const normed = rmsNorm(h, params.ffn_norm.weight, { eps });
@@ -198,7 +203,9 @@ function padding(
 ): readonly number[] | undefined {
   if (!lengths) return cache?.validFrom;
   if (lengths.length !== B || !lengths.every((n) => Number.isInteger(n) && n >= 1 && n <= T)) {
-    throw new RangeError(`OpenElm: lengths is [${lengths}], expected one integer from 1 to ${T} for each of ${B} rows.`);
+    throw new RangeError(
+      `OpenElm: lengths is [${lengths}], expected one integer from 1 to ${T} for each of ${B} rows.`,
+    );
   }
   const validFrom = lengths.map((n) => T - n);
   cache?.padRows(validFrom);

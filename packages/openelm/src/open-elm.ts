@@ -1,5 +1,12 @@
 import { CorenetError, type Rng } from "@corenet/core";
-import { type CausalLm, type ForwardOptions, KvCache, type KvPair, type KvShape, type ReadRawKvOptions } from "@corenet/nn";
+import {
+  type CausalLm,
+  type ForwardOptions,
+  KvCache,
+  type KvPair,
+  type KvShape,
+  type ReadRawKvOptions,
+} from "@corenet/nn";
 import { disposeTree, type ParamTree, type Tensor2D, type Tensor3D, type Tensor4D } from "@corenet/tensor";
 import type { OpenElmConfig } from "./config.ts";
 import { forward } from "./model.ts";
@@ -52,7 +59,11 @@ export class OpenElm implements CausalLm, Disposable {
     writeRawKv(cache, layer, kv, this.params, this.config);
   }
 
-  forwardGivenKv(tokens: Tensor2D, kv: readonly KvPair[], options: { until?: readonly number[] } = {}): Tensor3D {
+  forwardGivenKv(
+    tokens: Tensor2D,
+    kv: readonly KvPair[],
+    options: { until?: readonly number[] } = {},
+  ): Tensor3D {
     return forwardGivenKv(tokens, kv, this.params, this.config, options);
   }
 

@@ -77,7 +77,9 @@ export async function createParameters(config: OpenElmConfig, rng: Rng): Promise
 /** The standard deviation that each parameter starts with; 0 for gains, which start at 1. */
 export function buildParameters<L>(config: OpenElmConfig, make: Maker<L>): object {
   const { vocabSize: V, modelDim: D } = config;
-  const matrix = (path: string, rows: number, columns: number) => ({ weight: make.matrix(`${path}.weight`, [rows, columns]) });
+  const matrix = (path: string, rows: number, columns: number) => ({
+    weight: make.matrix(`${path}.weight`, [rows, columns]),
+  });
   const gain = (path: string, size: number) => ({ weight: make.gain(`${path}.weight`, [size]) });
   return {
     token_embeddings: matrix("token_embeddings", V, D),

@@ -4,10 +4,10 @@ import {
   checkShape,
   clone,
   keep,
-  tensor,
   type Tensor2D,
   type Tensor3D,
   type Tensor4D,
+  tensor,
   tidy,
   where,
 } from "@corenet/tensor";
@@ -37,13 +37,18 @@ export function readRawKv(
         hand(index, own);
         return own;
       };
-      x = decoderLayer(x, params.layers[index] as OpenElmLayerParams, config, { ...context, index, exchangeKv });
+      x = decoderLayer(x, params.layers[index] as OpenElmLayerParams, config, {
+        ...context,
+        index,
+        exchangeKv,
+      });
     }
     const layer = params.layers[last] as OpenElmLayerParams;
     const normed = rmsNorm(x, layer.attn_norm.weight, { eps: config.rmsNormEps });
     const { keys, values } = projectHeads(normed, layer.attn, config, last);
     hand(last, { keys, values });
-    if (cache) remember({ keys: normKeys(last, keys, params, config), values }, { index: last, places, cache });
+    if (cache)
+      remember({ keys: normKeys(last, keys, params, config), values }, { index: last, places, cache });
   });
 }
 
@@ -99,7 +104,12 @@ export function forwardGivenKv(
 }
 
 /** The key norm of one layer, without the rotation: [B, Hkv, T, d] to the same. */
-export function normKeys(layer: number, keys: Tensor4D, params: OpenElmParams, config: OpenElmConfig): Tensor4D {
+export function normKeys(
+  layer: number,
+  keys: Tensor4D,
+  params: OpenElmParams,
+  config: OpenElmConfig,
+): Tensor4D {
   checkLayer("normKeys", layer, config);
   const { attn } = params.layers[layer] as OpenElmLayerParams;
   return rmsNorm(keys, attn.k_norm.weight, { eps: config.rmsNormEps });
@@ -123,5 +133,10 @@ function checkPair(
 ): void {
   const expected = [B, layers[layer]?.numKvHeads ?? null, T, headDim];
   checkShape(`${who}: keys of layer ${layer}`, keys, expected, "Heads and width are those of kvShapes.");
-  checkShape(`${who}: values of layer ${layer}`, values, [keys.shape[0], keys.shape[1], keys.shape[2], headDim], "Keys and values come in pairs.");
+  checkShape(
+    `${who}: values of layer ${layer}`,
+    values,
+    [keys.shape[0], keys.shape[1], keys.shape[2], headDim],
+    "Keys and values come in pairs.",
+  );
 }

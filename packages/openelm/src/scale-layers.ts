@@ -50,7 +50,11 @@ export function makeDivisible(value: number, divisor: number): number {
 }
 
 /** One multiplier for each layer; a pair is spread linearly and rounded to two decimals. */
-export function spreadMultipliers(name: string, multipliers: number | readonly number[], numLayers: number): number[] {
+export function spreadMultipliers(
+  name: string,
+  multipliers: number | readonly number[],
+  numLayers: number,
+): number[] {
   if (typeof multipliers === "number") return Array<number>(numLayers).fill(multipliers);
   if (multipliers.length === 2) {
     const [first, last] = multipliers as [number, number];
@@ -64,7 +68,9 @@ export function spreadMultipliers(name: string, multipliers: number | readonly n
 
 function linspace(first: number, last: number, count: number): number[] {
   const step = (last - first) / (count - 1);
-  return Array.from({ length: count }, (_, i) => (i > 0 && i === count - 1 ? last : first + (i > 0 ? i * step : 0)));
+  return Array.from({ length: count }, (_, i) =>
+    i > 0 && i === count - 1 ? last : first + (i > 0 ? i * step : 0),
+  );
 }
 
 /** NumPy's rule: times 100, half to even, over 100. */

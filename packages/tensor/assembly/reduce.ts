@@ -51,35 +51,15 @@ export function sumRows(src: usize, cols: i32, dst: usize, begin: i32, end: i32)
   }
 }
 
-/** Sums of 16 (wide) or 4 neighbouring columns over K rows, in double precision. */
 // @ts-ignore: decorator
 @inline
-function columnsOf(wide: bool, src: usize, stride: usize, K: i32, dst: usize): void {
-  let s0 = f64x2.splat(0), s1 = f64x2.splat(0), s2 = f64x2.splat(0), s3 = f64x2.splat(0);
-  let s4 = f64x2.splat(0), s5 = f64x2.splat(0), s6 = f64x2.splat(0), s7 = f64x2.splat(0);
-  for (let k = 0; k < K; k++) {
-    let x = v128.load(src);
-    s0 = f64x2.add(s0, f64x2.promote_low_f32x4(x));
-    s1 = f64x2.add(s1, f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3)));
-    if (wide) {
-      x = v128.load(src, 16);
-      s2 = f64x2.add(s2, f64x2.promote_low_f32x4(x));
-      s3 = f64x2.add(s3, f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3)));
-      x = v128.load(src, 32);
-      s4 = f64x2.add(s4, f64x2.promote_low_f32x4(x));
-      s5 = f64x2.add(s5, f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3)));
-      x = v128.load(src, 48);
-      s6 = f64x2.add(s6, f64x2.promote_low_f32x4(x));
-      s7 = f64x2.add(s7, f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3)));
-    }
-    src += stride;
-  }
-  put(dst, s0, s1);
-  if (wide) {
-    put(dst + 16, s2, s3);
-    put(dst + 32, s4, s5);
-    put(dst + 48, s6, s7);
-  }
+function widenLow(x: v128): v128 {
+  return f64x2.promote_low_f32x4(x);
+}
+// @ts-ignore: decorator
+@inline
+function widenHigh(x: v128): v128 {
+  return f64x2.promote_low_f32x4(v128.shuffle<f32>(x, x, 2, 3, 2, 3));
 }
 
 // @ts-ignore: decorator
@@ -89,15 +69,75 @@ function put(dst: usize, low: v128, high: v128): void {
   v128.store(dst, v128.shuffle<f32>(a, b, 0, 1, 4, 5));
 }
 
-/** dst [outer, inner] = sums of src [outer, K, inner] over K, added in double precision, for outer in [begin, end). */
+/** Sums of 32 neighbouring columns over K rows: eight rows in float32, the sums of eights in double precision. */
+function columns32(src: usize, stride: usize, K: i32, dst: usize): void {
+  let s0 = f64x2.splat(0), s1 = f64x2.splat(0), s2 = f64x2.splat(0), s3 = f64x2.splat(0);
+  let s4 = f64x2.splat(0), s5 = f64x2.splat(0), s6 = f64x2.splat(0), s7 = f64x2.splat(0);
+  let s8 = f64x2.splat(0), s9 = f64x2.splat(0), s10 = f64x2.splat(0), s11 = f64x2.splat(0);
+  let s12 = f64x2.splat(0), s13 = f64x2.splat(0), s14 = f64x2.splat(0), s15 = f64x2.splat(0);
+  for (let k = 0; k < K; ) {
+    const end = min(K, k + 8);
+    let x0 = f32x4.splat(0), x1 = f32x4.splat(0), x2 = f32x4.splat(0), x3 = f32x4.splat(0);
+    let x4 = f32x4.splat(0), x5 = f32x4.splat(0), x6 = f32x4.splat(0), x7 = f32x4.splat(0);
+    for (; k < end; k++) {
+      x0 = f32x4.add(x0, v128.load(src, 0));
+      x1 = f32x4.add(x1, v128.load(src, 16));
+      x2 = f32x4.add(x2, v128.load(src, 32));
+      x3 = f32x4.add(x3, v128.load(src, 48));
+      x4 = f32x4.add(x4, v128.load(src, 64));
+      x5 = f32x4.add(x5, v128.load(src, 80));
+      x6 = f32x4.add(x6, v128.load(src, 96));
+      x7 = f32x4.add(x7, v128.load(src, 112));
+      src += stride;
+    }
+    s0 = f64x2.add(s0, widenLow(x0));
+    s1 = f64x2.add(s1, widenHigh(x0));
+    s2 = f64x2.add(s2, widenLow(x1));
+    s3 = f64x2.add(s3, widenHigh(x1));
+    s4 = f64x2.add(s4, widenLow(x2));
+    s5 = f64x2.add(s5, widenHigh(x2));
+    s6 = f64x2.add(s6, widenLow(x3));
+    s7 = f64x2.add(s7, widenHigh(x3));
+    s8 = f64x2.add(s8, widenLow(x4));
+    s9 = f64x2.add(s9, widenHigh(x4));
+    s10 = f64x2.add(s10, widenLow(x5));
+    s11 = f64x2.add(s11, widenHigh(x5));
+    s12 = f64x2.add(s12, widenLow(x6));
+    s13 = f64x2.add(s13, widenHigh(x6));
+    s14 = f64x2.add(s14, widenLow(x7));
+    s15 = f64x2.add(s15, widenHigh(x7));
+  }
+  put(dst, s0, s1);
+  put(dst + 16, s2, s3);
+  put(dst + 32, s4, s5);
+  put(dst + 48, s6, s7);
+  put(dst + 64, s8, s9);
+  put(dst + 80, s10, s11);
+  put(dst + 96, s12, s13);
+  put(dst + 112, s14, s15);
+}
+
+/** Sums of 4 neighbouring columns over K rows, in double precision. */
+function columns4(src: usize, stride: usize, K: i32, dst: usize): void {
+  let low = f64x2.splat(0), high = f64x2.splat(0);
+  for (let k = 0; k < K; k++) {
+    const x = v128.load(src);
+    low = f64x2.add(low, widenLow(x));
+    high = f64x2.add(high, widenHigh(x));
+    src += stride;
+  }
+  put(dst, low, high);
+}
+
+/** dst [outer, inner] = sums of src [outer, K, inner] over K, to 3e-7 of the sum of the magnitudes, for outer in [begin, end). */
 export function sumColumns(src: usize, K: i32, inner: i32, dst: usize, begin: i32, end: i32): void {
   const stride = <usize>inner << 2;
   for (let o = <usize>begin; o < <usize>end; o++) {
     const from = src + o * <usize>K * stride;
     const to = dst + o * stride;
     let i = 0;
-    for (; i + 16 <= inner; i += 16) columnsOf(true, from + (<usize>i << 2), stride, K, to + (<usize>i << 2));
-    for (; i + 4 <= inner; i += 4) columnsOf(false, from + (<usize>i << 2), stride, K, to + (<usize>i << 2));
+    for (; i + 32 <= inner; i += 32) columns32(from + (<usize>i << 2), stride, K, to + (<usize>i << 2));
+    for (; i + 4 <= inner; i += 4) columns4(from + (<usize>i << 2), stride, K, to + (<usize>i << 2));
     for (; i < inner; i++) {
       let sum: f64 = 0;
       for (let k = <usize>0; k < <usize>K; k++) sum += load<f32>(from + k * stride + (<usize>i << 2));

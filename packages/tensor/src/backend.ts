@@ -136,7 +136,9 @@ async function startBackend(candidate: Backend): Promise<RunningBackend> {
   }
   const started = await candidate.start();
   if (!(await activateBackend(candidate.name))) {
-    throw new BackendError(`TensorFlow.js could not make "${candidate.name}" active. Is another copy of it loaded?`);
+    throw new BackendError(
+      `TensorFlow.js could not make "${candidate.name}" active. Is another copy of it loaded?`,
+    );
   }
   running = started;
   return started;

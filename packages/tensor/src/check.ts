@@ -13,7 +13,12 @@ export function formatShape(shape: readonly (number | null)[]): string {
  * @param hint - a sentence that says what to do
  * @throws ShapeError with both shapes
  */
-export function checkShape(who: string, tensor: Tensor, expected: readonly (number | null)[], hint = ""): void {
+export function checkShape(
+  who: string,
+  tensor: Tensor,
+  expected: readonly (number | null)[],
+  hint = "",
+): void {
   checkAlive(who, tensor);
   const { shape } = tensor;
   const fits = shape.length === expected.length && shape.every((side, i) => (expected[i] ?? side) === side);
@@ -54,7 +59,8 @@ export function resolveAxis(who: string, axis: number, rank: number): number {
 
 /** Throws when a tensor would have more dimensions than every backend can address. */
 export function checkRank(who: string, rank: number): void {
-  if (rank > 6) throw new ShapeError(`${who}: the rank is ${rank}, expected at most 6. Merge dimensions with reshape.`);
+  if (rank > 6)
+    throw new ShapeError(`${who}: the rank is ${rank}, expected at most 6. Merge dimensions with reshape.`);
 }
 
 function describe(value: unknown): string {

@@ -12,7 +12,8 @@ export {
   type WgslProgram,
 } from "./backend.ts";
 export { checkDType, checkShape, formatShape } from "./check.ts";
-export { isTensor } from "./raw.ts";
+export { DenseMatrix } from "./dense-matrix.ts";
+export { HalfMatrix } from "./half-matrix.ts";
 export { keep, memory, readData, takeData, tidy } from "./memory.ts";
 export {
   defineOp,
@@ -44,8 +45,11 @@ export {
 export { type MatMulOptions, matMul } from "./ops/mat-mul.ts";
 export { argMax, logSumExp, max, mean, min, type ReduceOptions, softmax, sum } from "./ops/reduce.ts";
 export { broadcastTo, cast, clone, concat, pad, reshape, slice, split, transpose } from "./ops/shape.ts";
+export { type MatrixFormat, packMatrix } from "./pack-matrix.ts";
 export type { PackedMatrix } from "./packed-matrix.ts";
+export { isTensor } from "./raw.ts";
 export { withoutGradient } from "./tape.ts";
+export { tensorFromPieces } from "./tensor-from-pieces.ts";
 export {
   disposeTree,
   mapTree,

@@ -1,5 +1,5 @@
 import { checkDType } from "./check.ts";
-import { engineMemory, keepTensor, readTensor, tidyScope } from "./raw.ts";
+import { engineMemory, isTensor, keepTensor, readTensor, tidyScope } from "./raw.ts";
 import type { DataOf, DType, Tensor } from "./types.ts";
 
 /**
@@ -13,7 +13,9 @@ export function tidy<T>(compute: () => T): T {
     const result = compute();
     if (result instanceof Promise) {
       result.catch(() => {}); // the error below says it all
-      throw new TypeError("tidy: got a promise, expected a plain result. Compute inside tidy, read outside it.");
+      throw new TypeError(
+        "tidy: got a promise, expected a plain result. Compute inside tidy, read outside it.",
+      );
     }
     return result;
   });
@@ -47,7 +49,7 @@ export async function takeData<D extends DType = "float32">(
   try {
     return await readData(tensor, dtype);
   } finally {
-    tensor.dispose();
+    if (isTensor(tensor)) tensor.dispose();
   }
 }
 

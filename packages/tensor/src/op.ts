@@ -9,7 +9,9 @@ type Tensors = readonly Tensor[];
 export type OpFunction<I extends Tensors, O extends Tensors, A> = (inputs: I, attrs: A) => O;
 
 /** A kernel is a function of its host: it compiles its module once, then computes. */
-export type WasmKernel<I extends Tensors, O extends Tensors, A> = (host: WasmHost) => Promise<OpFunction<I, O, A>>;
+export type WasmKernel<I extends Tensors, O extends Tensors, A> = (
+  host: WasmHost,
+) => Promise<OpFunction<I, O, A>>;
 
 export interface GradientContext<I extends Tensors, O extends Tensors, A> {
   readonly inputs: I;
@@ -51,7 +53,8 @@ export function defineOp<I extends Tensors, O extends Tensors, A = Record<string
 ): Op<I, O, A> {
   const { name, reference, gradient, kernels, saves = { inputs: true, outputs: true } } = definition;
   let loaded: { readonly backend: RunningBackend; readonly run: OpFunction<I, O, A> } | null = null;
-  const kernelOf = (backend: RunningBackend | null) => (loaded && loaded.backend === backend ? loaded.run : null);
+  const kernelOf = (backend: RunningBackend | null) =>
+    loaded && loaded.backend === backend ? loaded.run : null;
 
   const apply = (inputs: I, attrs: A): O =>
     record(
@@ -60,7 +63,9 @@ export function defineOp<I extends Tensors, O extends Tensors, A = Record<string
       () => (kernelOf(currentBackend()) ?? reference)(inputs, attrs),
       ({ needs, save }, outputs): Backward => {
         if (!gradient) {
-          throw new TypeError(`${name}: this op has no gradient. Keep it outside valueAndGrad, or use withoutGradient.`);
+          throw new TypeError(
+            `${name}: this op has no gradient. Keep it outside valueAndGrad, or use withoutGradient.`,
+          );
         }
         const keptInputs = saves.inputs ? mapTensors(inputs, save) : inputs;
         const keptOutputs = saves.outputs ? mapTensors(outputs, save) : outputs;

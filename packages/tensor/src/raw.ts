@@ -30,7 +30,9 @@ export function runKernel(name: string, inputs: Record<string, Tensor>, attrs: o
 /** Runs a kernel that has several outputs. */
 export function runKernelForAll(name: string, inputs: Record<string, Tensor>, attrs: object = {}): Tensor[] {
   const named = inputs as unknown as Parameters<Engine["runKernel"]>[1];
-  return tfjs.engine().runKernel(name, named, attrs as Parameters<Engine["runKernel"]>[2]) as unknown as Tensor[];
+  return tfjs
+    .engine()
+    .runKernel(name, named, attrs as Parameters<Engine["runKernel"]>[2]) as unknown as Tensor[];
 }
 
 /** True while TensorFlow.js itself records for its own gradients, which would not see our kernels. */
@@ -55,7 +57,9 @@ export function dataIdOf(t: Tensor): object {
 }
 
 export function isTensor(value: unknown): value is Tensor {
-  return typeof value === "object" && value !== null && "dataId" in value && "shape" in value && "dispose" in value;
+  return (
+    typeof value === "object" && value !== null && "dataId" in value && "shape" in value && "dispose" in value
+  );
 }
 
 export function tidyScope<T>(compute: () => T): T {
@@ -91,7 +95,10 @@ export function activeBackendName(): string | null {
   return internals().backendName;
 }
 
-type PlainKernel = (inputs: Record<string, TensorInfo>, attrs: Record<string, unknown>) => TensorInfo | TensorInfo[];
+type PlainKernel = (
+  inputs: Record<string, TensorInfo>,
+  attrs: Record<string, unknown>,
+) => TensorInfo | TensorInfo[];
 
 /**
  * Puts a kernel in the place of a stock one, without the warning that TensorFlow.js prints.
@@ -101,16 +108,28 @@ type PlainKernel = (inputs: Record<string, TensorInfo>, attrs: Record<string, un
 export function replaceKernel(
   kernelName: string,
   backendName: string,
-  make: (stock: (inputs: Record<string, TensorInfo>, attrs: Record<string, unknown>) => TensorInfo) => PlainKernel,
+  make: (
+    stock: (inputs: Record<string, TensorInfo>, attrs: Record<string, unknown>) => TensorInfo,
+  ) => PlainKernel,
 ): void {
-  const stock: Kernel | undefined = tfjs.getKernel(kernelName, backendName)?.kernelFunc;
-  if (stock !== undefined) tfjs.unregisterKernel(kernelName, backendName);
+  const stock = tfjs.getKernel(kernelName, backendName);
+  if (stock) tfjs.unregisterKernel(kernelName, backendName);
+  let isSetUp = false;
   const kernel = make((inputs, attrs) => {
-    if (stock === undefined) throw new TypeError(`${kernelName}: ${backendName} has no kernel for this case.`);
+    if (!stock) throw new TypeError(`${kernelName}: ${backendName} has no kernel for this case.`);
     const backend = tfjs.findBackend(backendName);
-    return stock({ inputs, attrs, backend } as unknown as Parameters<Kernel>[0]) as unknown as TensorInfo;
+    if (!isSetUp) stock.setupFunc?.(backend); // the engine sets up only what is registered
+    isSetUp = true;
+    return stock.kernelFunc({
+      inputs,
+      attrs,
+      backend,
+    } as unknown as Parameters<Kernel>[0]) as unknown as TensorInfo;
   });
   const kernelFunc: Kernel = ({ inputs, attrs }) =>
-    kernel(inputs as unknown as Record<string, TensorInfo>, (attrs ?? {}) as Record<string, unknown>) as ReturnType<Kernel>;
+    kernel(
+      inputs as unknown as Record<string, TensorInfo>,
+      (attrs ?? {}) as Record<string, unknown>,
+    ) as ReturnType<Kernel>;
   tfjs.registerKernel({ kernelName, backendName, kernelFunc });
 }

@@ -5,7 +5,9 @@ import { isTfjsRecording, keepTensor, runKernel, tidyScope } from "./raw.ts";
 import type { Tensor } from "./types.ts";
 
 /** Gradients of the inputs, in their order; anything where `needs` is false is ignored. */
-export type Backward = (gradients: readonly (Tensor | null)[]) => readonly (Tensor | null | false | undefined)[];
+export type Backward = (
+  gradients: readonly (Tensor | null)[],
+) => readonly (Tensor | null | false | undefined)[];
 
 export interface Recording {
   /** Which inputs lead to something that a gradient is wanted for. */
@@ -69,15 +71,15 @@ export function record<R extends Tensor | readonly Tensor[]>(
 
   const needs = inputs.map((input) => tape.watched.has(input.id));
   if (!needs.includes(true)) return result;
-  const outputs: readonly Tensor[] = Array.isArray(result) ? result : [result as Tensor];
+  const outputs: readonly Tensor[] = Array.isArray(result) ? [...result] : [result as Tensor]; // the caller may edit his
   const saved: Tensor[] = [];
   const save = <T extends Tensor>(tensor: T): T => {
     const copy = keepTensor(runKernel("Identity", { x: tensor }) as T); // shares the memory
     saved.push(copy);
     return copy;
   };
-  const backward = prepare({ needs, save }, result);
-  tape.nodes.push({ name, inputs, outputs, saved, needs, backward });
+  const backward = orFree(saved, () => prepare({ needs, save }, result));
+  tape.nodes.push({ name, inputs: [...inputs], outputs, saved, needs, backward });
   for (const output of outputs) tape.watched.add(output.id);
   return result;
 }
@@ -127,7 +129,13 @@ export function withoutGradient<T>(compute: () => T): T {
 /** A result that is one of the variables is handed out as a copy, since the caller owns results. */
 function ownValue(value: Tensor, variables: readonly Tensor[]): Tensor {
   if (!variables.includes(value)) return value;
-  return record("identity", [value], () => runKernel("Identity", { x: value }), () => ([dy]) => [dy]);
+  return record(
+    "identity",
+    [value],
+    () => runKernel("Identity", { x: value }),
+    () =>
+      ([dy]) => [dy],
+  );
 }
 
 function sweep(tape: Tape, value: Tensor, variables: readonly Tensor[]): (Tensor | null)[] {
@@ -136,13 +144,14 @@ function sweep(tape: Tape, value: Tensor, variables: readonly Tensor[]): (Tensor
     const one = runKernel("Fill", {}, { shape: [...value.shape], value: 1, dtype: "float32" });
     gradients.set(value.id, keepTensor(one));
     for (let node = tape.nodes.pop(); node; node = tape.nodes.pop()) {
-      goBack(node, gradients);
-      for (const tensor of node.saved) tensor.dispose();
+      const current = node;
+      orFree(current.saved, () => goBack(current, gradients));
+      for (const tensor of current.saved) tensor.dispose();
     }
-    return variables.map((variable) => {
-      const gradient = gradients.get(variable.id) ?? null;
-      gradients.delete(variable.id);
-      return gradient && unkeep(gradient);
+    // a second owner of each, which a tidy around may free; a variable may be in the list twice
+    return variables.map(({ id }) => {
+      const gradient = gradients.get(id);
+      return gradient ? runKernel("Identity", { x: gradient }) : null;
     });
   } finally {
     for (const gradient of gradients.values()) gradient.dispose();
@@ -178,15 +187,19 @@ function own(gradient: Tensor, owned: Set<Tensor | null>): Tensor {
   return gradient;
 }
 
-/** Hands a kept tensor back to the tidy around. */
-function unkeep(tensor: Tensor): Tensor {
-  const given = runKernel("Identity", { x: tensor });
-  tensor.dispose();
-  return given;
+/** Runs `work`, and frees the tensors if it throws. */
+function orFree<T>(tensors: readonly Tensor[], work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    for (const tensor of tensors) tensor.dispose();
+    throw error;
+  }
 }
 
 function checkGradient(name: string, gradient: Tensor, input: Tensor): void {
-  const same = gradient.shape.length === input.shape.length && gradient.shape.every((n, i) => n === input.shape[i]);
+  const same =
+    gradient.shape.length === input.shape.length && gradient.shape.every((n, i) => n === input.shape[i]);
   if (same && gradient.dtype === "float32") return;
   throw new TypeError(
     `${name}: the gradient is ${gradient.dtype} [${gradient.shape}], expected float32 [${input.shape}]. Mend the op's gradient.`,

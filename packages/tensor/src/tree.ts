@@ -23,7 +23,8 @@ const join = (path: string, key: string): string => (path === "" ? key : `${path
 /** The leaves with their paths, in the order of the tree: `layers.0.norm.weight`. */
 export function* treeEntries<L>(tree: Tree<L>, path = ""): Generator<[path: string, leaf: L]> {
   if (!isBranch(tree)) yield [path, tree];
-  else for (const [key, child] of Object.entries(tree)) yield* treeEntries<L>(child as Tree<L>, join(path, key));
+  else
+    for (const [key, child] of Object.entries(tree)) yield* treeEntries<L>(child as Tree<L>, join(path, key));
 }
 
 export function treeLeaves<L>(tree: Tree<L>): L[] {
@@ -34,7 +35,10 @@ export function treeLeaves<L>(tree: Tree<L>): L[] {
  * A tree of the same structure, each leaf replaced by `f(leaf, path)`. When `f` throws, the tensors that it
  * had made are freed.
  */
-export function mapTree<P extends Tree<Tensor | PackedMatrix>>(tree: P, f: (leaf: Tensor, path: string) => Tensor): P;
+export function mapTree<P extends Tree<Tensor | PackedMatrix>>(
+  tree: P,
+  f: (leaf: Tensor, path: string) => Tensor,
+): P;
 export function mapTree<L, M>(tree: Tree<L>, f: (leaf: L, path: string) => M): Tree<M>;
 export function mapTree<L, M>(tree: Tree<L>, f: (leaf: L, path: string) => M): Tree<M> {
   return zipTrees([tree], ([leaf], path) => f(leaf as L, path));
@@ -45,7 +49,10 @@ export function mapTree<L, M>(tree: Tree<L>, f: (leaf: L, path: string) => M): T
  *
  * @throws RangeError when there is no tree, or naming the first path at which they differ
  */
-export function zipTrees<P extends TensorTree>(trees: readonly P[], f: (leaves: Tensor[], path: string) => Tensor): P;
+export function zipTrees<P extends TensorTree>(
+  trees: readonly P[],
+  f: (leaves: Tensor[], path: string) => Tensor,
+): P;
 export function zipTrees<L, M>(trees: readonly Tree<L>[], f: (leaves: L[], path: string) => M): Tree<M>;
 export function zipTrees<L, M>(trees: readonly Tree<L>[], f: (leaves: L[], path: string) => M): Tree<M> {
   if (trees.length === 0) throw new RangeError("zipTrees: got no trees, expected at least one.");
@@ -62,12 +69,17 @@ export function zipTrees<L, M>(trees: readonly Tree<L>[], f: (leaves: L[], path:
     for (const node of nodes) {
       const other = isBranch(node) ? Object.keys(node) : null;
       if (other === null) throw mismatch(path, "a branch in one tree, a leaf in another");
+      if (Array.isArray(node) !== Array.isArray(first))
+        throw mismatch(path, "an array in one tree, an object in another");
       if (other.length !== keys.length || !keys.every((key) => Object.hasOwn(node as object, key))) {
         throw mismatch(path, `[${keys}] in one tree, [${other}] in another`);
       }
     }
     const child = (key: string) =>
-      walk(nodes.map((node) => (node as { [name: string]: Tree<L> })[key] as Tree<L>), join(path, key));
+      walk(
+        nodes.map((node) => (node as { [name: string]: Tree<L> })[key] as Tree<L>),
+        join(path, key),
+      );
     if (Array.isArray(first)) return keys.map(child);
     return Object.fromEntries(keys.map((key) => [key, child(key)]));
   };

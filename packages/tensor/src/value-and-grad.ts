@@ -25,6 +25,7 @@ export function valueAndGrad<P extends TensorTree>(loss: (params: P) => Tensor, 
   const { value, gradients } = differentiate(() => {
     const result = loss(params);
     checkShape("valueAndGrad: the loss", result, [], "Reduce it with mean or sum.");
+    checkDType("valueAndGrad: the loss", result, "float32");
     return result;
   }, variables);
   const byPath = new Map(entries.map(([path], i) => [path, gradients[i] ?? null]));

@@ -22,7 +22,8 @@ export class KernelContext {
   /** One of our compiled functions, by name. */
   run(name: string, ...args: number[]): number {
     const kernel = this.kernels[name];
-    if (!kernel) throw new TypeError(`wasm: the kernel module has no "${name}". Build it again: npm run build.`);
+    if (!kernel)
+      throw new TypeError(`wasm: the kernel module has no "${name}". Build it again: npm run build.`);
     return kernel(...args);
   }
 
@@ -42,5 +43,6 @@ export class KernelContext {
   }
 }
 
-export const sizeOf = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
+export const sizeOf = (shape: readonly number[]): number =>
+  shape.reduce((product, side) => product * side, 1);
 export const bytesOf = (dtype: string): number => (dtype === "bool" ? 1 : 4);

@@ -24,7 +24,11 @@ export function extreme(name: "maximum" | "minimum") {
     const out = context.output(shape, "float32");
     const addresses = [left, right, out].map((info) => context.address(info));
     context.run(name, ...addresses, 0, sizeOf(shape));
-    for (const [full, given] of [[left, a], [right, b]] as const) if (full !== given) context.backend.disposeData(full.dataId);
+    for (const [full, given] of [
+      [left, a],
+      [right, b],
+    ] as const)
+      if (full !== given) context.backend.disposeData(full.dataId);
     return out;
   };
 }

@@ -11,7 +11,11 @@ export function tile(context: KernelContext, { x }: Inputs, attrs: Attrs, stock:
   const broadcasts = reps.every((rep, i) => rep === 1 || source.shape[i] === 1);
   const known = broadcasts && bytesOf(source.dtype) === 4 && source.shape.length <= MAX_RANK;
   if (!known) return stock({ x: source }, attrs);
-  return copyTo(context, source, source.shape.map((side, i) => side * (reps[i] as number)));
+  return copyTo(
+    context,
+    source,
+    source.shape.map((side, i) => side * (reps[i] as number)),
+  );
 }
 
 /** `info` itself where it has the shape already, else a broadcast copy of it. */

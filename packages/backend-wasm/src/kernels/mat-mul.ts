@@ -21,6 +21,24 @@ export function batchMatMul(context: KernelContext, { a, b }: Inputs, attrs: Att
   const strideB = batchB === 1 ? 0 : K * N;
   const [addressA, addressB, address] = [context.address(left), context.address(right), context.address(out)];
   // prettier-ignore
-  context.run("gemmBatched", transA, transB, M, N, K, addressA, strideA, addressB, strideB, address, M * N, 1, 0, scratch, 0, batch);
+  context.run(
+    "gemmBatched",
+    transA,
+    transB,
+    M,
+    N,
+    K,
+    addressA,
+    strideA,
+    addressB,
+    strideB,
+    address,
+    M * N,
+    1,
+    0,
+    scratch,
+    0,
+    batch,
+  );
   return out;
 }

@@ -5,7 +5,9 @@ import { type Attrs, bytesOf, type Inputs, type KernelContext, sizeOf } from "./
 export function slice(context: KernelContext, { x }: Inputs, attrs: Attrs): TensorInfo {
   const source = x as TensorInfo;
   const begin = attrs.begin as number[];
-  const size = (attrs.size as number[]).map((n, i) => (n === -1 ? (source.shape[i] as number) - (begin[i] as number) : n));
+  const size = (attrs.size as number[]).map((n, i) =>
+    n === -1 ? (source.shape[i] as number) - (begin[i] as number) : n,
+  );
   const out = context.output(size, source.dtype);
   copyBox(context, source, begin, size, context.address(out));
   return out;
@@ -44,7 +46,13 @@ export function concat(context: KernelContext, inputs: Inputs, attrs: Attrs): Te
 }
 
 /** Copies a box of `source` to a dense place: runs of the last cut axis, one call for each box of outer indices. */
-function copyBox(context: KernelContext, source: TensorInfo, begin: number[], size: number[], to: number): void {
+function copyBox(
+  context: KernelContext,
+  source: TensorInfo,
+  begin: number[],
+  size: number[],
+  to: number,
+): void {
   if (sizeOf(size) === 0) return;
   const { shape } = source;
   let inner = shape.length - 1; // the innermost axis that is cut; everything behind it moves in one piece

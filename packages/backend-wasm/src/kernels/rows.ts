@@ -13,7 +13,11 @@ export function gatherV2(context: KernelContext, { x, indices }: Inputs, _attrs:
   return out;
 }
 
-export function unsortedSegmentSum(context: KernelContext, { x, segmentIds }: Inputs, attrs: Attrs): TensorInfo {
+export function unsortedSegmentSum(
+  context: KernelContext,
+  { x, segmentIds }: Inputs,
+  attrs: Attrs,
+): TensorInfo {
   const [rows, ids] = [x as TensorInfo, segmentIds as TensorInfo];
   const segments = attrs.numSegments as number;
   const row = rows.shape.slice(1);

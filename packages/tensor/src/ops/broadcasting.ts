@@ -26,7 +26,9 @@ export function broadcastShapes(who: string, a: readonly number[], b: readonly n
 /** Adds up a gradient over the axes along which its input was broadcast. Plain kernels: not recorded. */
 export function sumToShape(gradient: Tensor, shape: readonly number[]): Tensor {
   const lead = gradient.shape.length - shape.length;
-  const axes = gradient.shape.map((_, i) => i).filter((i) => i < lead || (shape[i - lead] === 1 && gradient.shape[i] !== 1));
+  const axes = gradient.shape
+    .map((_, i) => i)
+    .filter((i) => i < lead || (shape[i - lead] === 1 && gradient.shape[i] !== 1));
   if (axes.length === 0 && lead === 0) return gradient;
   const summed = axes.length ? sumAxes(gradient, axes) : gradient;
   return runKernel("Reshape", { x: summed }, { shape: [...shape] });

@@ -18,7 +18,11 @@ export function tensor(values: number, shape?: undefined, dtype?: DType): Scalar
 export function tensor(values: readonly number[] | TypedValues, shape?: undefined, dtype?: DType): Tensor1D;
 export function tensor(values: readonly (readonly number[])[], shape?: undefined, dtype?: DType): Tensor2D;
 export function tensor(values: readonly number[] | TypedValues, shape: readonly [], dtype?: DType): Scalar;
-export function tensor(values: readonly number[] | TypedValues, shape: readonly [number], dtype?: DType): Tensor1D;
+export function tensor(
+  values: readonly number[] | TypedValues,
+  shape: readonly [number],
+  dtype?: DType,
+): Tensor1D;
 export function tensor(
   values: readonly number[] | TypedValues,
   shape: readonly [number, number],
@@ -59,12 +63,23 @@ export function tensor1d(values: readonly number[] | TypedValues, dtype?: DType)
 }
 
 /** A tensor of one value, made on the device. */
-export function fill<T extends Tensor = Tensor>(shape: T["shape"], value: number, dtype: DType = "float32"): T {
+export function fill<T extends Tensor = Tensor>(
+  shape: T["shape"],
+  value: number,
+  dtype: DType = "float32",
+): T {
   checkShapeList("fill", shape);
   const size = shape.reduce((product, side) => product * side, 1);
   if (size === 0) return makeTensor(toTyped([], dtype), shape, dtype) as T;
-  if (dtype === "int32") return makeTensor(new Int32Array(size).fill(value), shape, dtype) as T; // webgpu fills in f32
-  return runKernel("Fill", {}, { shape: [...shape], value: dtype === "bool" ? Number(value !== 0) : value, dtype }) as T;
+  if (dtype === "int32") {
+    const [exact] = toTyped([value], dtype) as Int32Array; // webgpu fills in f32
+    return makeTensor(new Int32Array(size).fill(exact as number), shape, dtype) as T;
+  }
+  return runKernel(
+    "Fill",
+    {},
+    { shape: [...shape], value: dtype === "bool" ? Number(value !== 0) : value, dtype },
+  ) as T;
 }
 
 export function zeros<T extends Tensor = Tensor>(shape: T["shape"], dtype: DType = "float32"): T {
@@ -121,7 +136,9 @@ function toTyped(values: ArrayLike<number>, dtype: DType): DataOf[DType] {
 function shapeOf(values: Nested): number[] {
   if (typeof values === "number") return [];
   if (!Array.isArray(values)) {
-    throw new TypeError(`tensor: found ${values === null ? "null" : `a ${typeof values}`}, expected numbers in arrays.`);
+    throw new TypeError(
+      `tensor: found ${values === null ? "null" : `a ${typeof values}`}, expected numbers in arrays.`,
+    );
   }
   const [first] = values as readonly Nested[];
   const inner = first === undefined ? [] : shapeOf(first);

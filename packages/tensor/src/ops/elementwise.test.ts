@@ -1,6 +1,13 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { expectGradient, expectNoLeak, onEveryBackend, shape, sizeOf, values } from "../../../../tools/testing/index.ts";
+import {
+  expectGradient,
+  expectNoLeak,
+  onEveryBackend,
+  shape,
+  sizeOf,
+  values,
+} from "../../../../tools/testing/index.ts";
 import type { Tensor } from "../types.ts";
 import { tensor } from "./create.ts";
 import { abs, exp, log, neg, relu, rsqrt, sigmoid, silu, sqrt, square, tanh } from "./elementwise.ts";
@@ -30,37 +37,57 @@ const cases: Case[] = [
 ];
 
 onEveryBackend(() => {
-  describe.each(cases.map((it) => [it.op.name, it] as const))("%s", (name, { op, expected, points, rtol }) => {
-    test("agrees with plain JavaScript on every shape", async () => {
-      const array = shape({ minSide: 0 }).chain((sides) => fc.tuple(fc.constant(sides), values(sizeOf(sides), { min: -20, max: 20 })));
-      await fc.assert(
-        fc.asyncProperty(array, async ([sides, data]) => {
-          const wanted = { shape: sides, data: Float32Array.from(data, expected) };
-          await expect(op(tensor(data, sides))).toBeAllClose(wanted, { atol: rtol && 1e-37, rtol });
-        }),
-        { numRuns: 40 },
-      );
-    });
+  describe.each(cases.map((it) => [it.op.name, it] as const))(
+    "%s",
+    (name, { op, expected, points, rtol }) => {
+      test("agrees with plain JavaScript on every shape", async () => {
+        const array = shape({ minSide: 0 }).chain((sides) =>
+          fc.tuple(fc.constant(sides), values(sizeOf(sides), { min: -20, max: 20 })),
+        );
+        await fc.assert(
+          fc.asyncProperty(array, async ([sides, data]) => {
+            const wanted = { shape: sides, data: Float32Array.from(data, expected) };
+            await expect(op(tensor(data, sides))).toBeAllClose(wanted, { atol: rtol && 1e-37, rtol });
+          }),
+          { numRuns: 40 },
+        );
+      });
 
-    test("keeps NaN and follows the limits at ±infinity", async () => {
-      const edges = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 100, -100, 1e-30, 1e30, -1e30];
-      const wanted = Float32Array.from(edges, (x) => (name === "silu" && x === -Infinity ? Number.NaN : expected(x)));
-      await expect(op(tensor(edges))).toBeAllClose(wanted, { atol: 1e-37, rtol: 1e-5 });
-    });
+      test("keeps NaN and follows the limits at ±infinity", async () => {
+        const edges = [
+          Number.NaN,
+          Number.POSITIVE_INFINITY,
+          Number.NEGATIVE_INFINITY,
+          0,
+          -0,
+          100,
+          -100,
+          1e-30,
+          1e30,
+          -1e30,
+        ];
+        const wanted = Float32Array.from(edges, (x) =>
+          name === "silu" && x === -Infinity ? Number.NaN : expected(x),
+        );
+        await expect(op(tensor(edges))).toBeAllClose(wanted, { atol: 1e-37, rtol: 1e-5 });
+      });
 
-    test("has the gradient", async () => {
-      await expectGradient(op, tensor(points));
-      await expectGradient(op, tensor([points, points]));
-    });
+      test("has the gradient", async () => {
+        await expectGradient(op, tensor(points));
+        await expectGradient(op, tensor([points, points]));
+      });
 
-    test("frees its intermediates and refuses what it cannot do", () => {
-      const gone = tensor([1]);
-      gone.dispose();
-      const x = tensor([1, 2]);
-      expectNoLeak(() => op(x));
-      expect(() => op(tensor(Int32Array.of(1)))).toThrow(`${name} is int32, expected float32. Convert it with cast.`);
-      expect(() => op(gone)).toThrow(`${name} of shape [1] was disposed before`);
-      expect(() => op([1, 2] as never)).toThrow(`${name} is a Array, expected a tensor`);
-    });
-  });
+      test("frees its intermediates and refuses what it cannot do", () => {
+        const gone = tensor([1]);
+        gone.dispose();
+        const x = tensor([1, 2]);
+        expectNoLeak(() => op(x));
+        expect(() => op(tensor(Int32Array.of(1)))).toThrow(
+          `${name} is int32, expected float32. Convert it with cast.`,
+        );
+        expect(() => op(gone)).toThrow(`${name} of shape [1] was disposed before`);
+        expect(() => op([1, 2] as never)).toThrow(`${name} is a Array, expected a tensor`);
+      });
+    },
+  );
 });

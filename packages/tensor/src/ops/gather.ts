@@ -1,7 +1,7 @@
 // Rows by number, and their gradient.
 import { ShapeError } from "@corenet/core";
-import { checkDType, formatShape } from "../check.ts";
 import { currentBackend } from "../backend.ts";
+import { checkDType, formatShape } from "../check.ts";
 import { readTensorSync, runKernel } from "../raw.ts";
 import { record } from "../tape.ts";
 import type { Tensor } from "../types.ts";
@@ -35,7 +35,8 @@ export function checkIds(who: string, ids: Tensor, count: number, options: { ign
  */
 export function gather(table: Tensor, ids: Tensor, options: { who?: string } = {}): Tensor {
   checkDType("gather: table", table, "float32", "int32");
-  if (table.rank === 0) throw new ShapeError("gather: table is a scalar, expected rows along its first axis.");
+  if (table.rank === 0)
+    throw new ShapeError("gather: table is a scalar, expected rows along its first axis.");
   const row = table.shape.slice(1);
   const rows = table.shape[0] as number;
   checkIds(options.who ?? "gather: ids", ids, rows);
@@ -93,13 +94,19 @@ export function segmentSum(rows: Tensor, ids: Tensor, count: number): Tensor {
  */
 export function oneHot(ids: Tensor, depth: number): Tensor {
   checkDType("oneHot: ids", ids, "int32");
+  if (!Number.isInteger(depth) || depth < 1) {
+    throw new RangeError(
+      `oneHot: depth is ${depth}, expected a positive integer. Pass the number of classes.`,
+    );
+  }
   return record(
     "oneHot",
     [ids],
     () => {
       const flat = runKernel("Reshape", { x: ids }, { shape: [ids.size] });
-      const hot = runKernel("OneHot", { indices: flat }, { depth, onValue: 1, offValue: 0, dtype: "float32" });
-      return runKernel("Reshape", { x: hot }, { shape: [...ids.shape, depth] });
+      const hot = runKernel("OneHot", { indices: flat }, { depth, onValue: 1, offValue: 0, dtype: "int32" });
+      const floats = runKernel("Cast", { x: hot }, { dtype: "float32" }); // wasm writes integers whatever the dtype
+      return runKernel("Reshape", { x: floats }, { shape: [...ids.shape, depth] });
     },
     () => () => [],
   );

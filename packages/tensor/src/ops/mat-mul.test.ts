@@ -1,6 +1,12 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { expectGradient, expectNoLeak, oddSize, onEveryBackend, sizeOf } from "../../../../tools/testing/index.ts";
+import {
+  expectGradient,
+  expectNoLeak,
+  oddSize,
+  onEveryBackend,
+  sizeOf,
+} from "../../../../tools/testing/index.ts";
 import { type Grid, product } from "../../test/oracle.ts";
 import type { Tensor } from "../types.ts";
 import { tensor } from "./create.ts";
@@ -21,7 +27,13 @@ const turns = [
 ] as const;
 
 /** Both shapes of a product, from its leading axes and sides. */
-function shapes(leadA: number[], leadB: number[], [M, K, N]: number[], turnA: boolean, turnB: boolean): [number[], number[]] {
+function shapes(
+  leadA: number[],
+  leadB: number[],
+  [M, K, N]: number[],
+  turnA: boolean,
+  turnB: boolean,
+): [number[], number[]] {
   const [m, k, n] = [M as number, K as number, N as number];
   return [
     [...leadA, ...(turnA ? [k, m] : [m, k])],
@@ -45,7 +57,11 @@ const leads: [string, number[], number[]][] = [
 onEveryBackend(() => {
   describe.each(turns)("transposeA %s, transposeB %s", (transposeA, transposeB) => {
     test.each(leads)("%s: %j · %j", async (_, leadA, leadB) => {
-      for (const sides of [[3, 5, 4], [1, 17, 9], [8, 16, 16]]) {
+      for (const sides of [
+        [3, 5, 4],
+        [1, 17, 9],
+        [8, 16, 16],
+      ]) {
         const [shapeA, shapeB] = shapes(leadA, leadB, sides, transposeA, transposeB);
         const [a, b] = [grid(shapeA, 0), grid(shapeB, 1)];
         const y = matMul(make(a), make(b), { transposeA, transposeB });
@@ -57,7 +73,9 @@ onEveryBackend(() => {
       if (leadA.includes(0)) return;
       const [shapeA, shapeB] = shapes(leadA, leadB, [2, 3, 4], transposeA, transposeB);
       const params = { a: make(grid(shapeA, 0)), b: make(grid(shapeB, 1)) };
-      await expectGradient((p: typeof params) => matMul(p.a, p.b, { transposeA, transposeB }), params, { elements: 12 });
+      await expectGradient((p: typeof params) => matMul(p.a, p.b, { transposeA, transposeB }), params, {
+        elements: 12,
+      });
     });
 
     test("every size of tile and remainder", async () => {
@@ -77,7 +95,11 @@ onEveryBackend(() => {
       ["M = 0", [0, 3, 4]],
       ["N = 0", [3, 4, 0]],
     ])("%s", async (_, sides) => {
-      for (const [leadA, leadB] of [[[], []], [[2], []], [[2], [2]]] as number[][][]) {
+      for (const [leadA, leadB] of [
+        [[], []],
+        [[2], []],
+        [[2], [2]],
+      ] as number[][][]) {
         const [shapeA, shapeB] = shapes(leadA as number[], leadB as number[], sides, transposeA, transposeB);
         const y = matMul(make(grid(shapeA, 0)), make(grid(shapeB, 1)), { transposeA, transposeB });
         const shape = [...(leadA as number[]), sides[0] as number, sides[2] as number];
@@ -101,8 +123,22 @@ onEveryBackend(() => {
   });
 
   test("NaN and infinity reach only their own row", async () => {
-    const y = matMul(tensor([[1, Number.NaN], [Infinity, 1], [1, 2]]), tensor([[1, 2], [3, 4]]));
-    await expect(y).toBeAllClose([[NaN, NaN], [Infinity, Infinity], [7, 10]]);
+    const y = matMul(
+      tensor([
+        [1, Number.NaN],
+        [Infinity, 1],
+        [1, 2],
+      ]),
+      tensor([
+        [1, 2],
+        [3, 4],
+      ]),
+    );
+    await expect(y).toBeAllClose([
+      [NaN, NaN],
+      [Infinity, Infinity],
+      [7, 10],
+    ]);
   });
 
   test("frees its intermediates", () => {
@@ -116,9 +152,15 @@ onEveryBackend(() => {
     const gone = tensor([[1]]);
     gone.dispose();
     expect(() => matMul(x, x)).toThrow("matMul: [1, 3] and [1, 3] do not fit: 3 columns meet 1 rows.");
-    expect(() => matMul(x, x, { transposeA: true, transposeB: true })).toThrow("[1, 3] transposed and [1, 3] transposed do not fit");
-    expect(() => matMul(tensor([1]), x)).toThrow("matMul: got [1] and [1, 3], expected rank 2 or more. Reshape");
-    expect(() => matMul(tensor([], [2, 3, 0]), tensor([], [3, 0, 1]))).toThrow("the leading axes: the shapes [2] and [3] do not broadcast");
+    expect(() => matMul(x, x, { transposeA: true, transposeB: true })).toThrow(
+      "[1, 3] transposed and [1, 3] transposed do not fit",
+    );
+    expect(() => matMul(tensor([1]), x)).toThrow(
+      "matMul: got [1] and [1, 3], expected rank 2 or more. Reshape",
+    );
+    expect(() => matMul(tensor([], [2, 3, 0]), tensor([], [3, 0, 1]))).toThrow(
+      "the leading axes: the shapes [2] and [3] do not broadcast",
+    );
     expect(() => matMul(tensor(Int32Array.of(1), [1, 1]), x)).toThrow("matMul: a is int32, expected float32");
     expect(() => matMul(x, tensor(Int32Array.of(1), [1, 1]))).toThrow("matMul: b is int32, expected float32");
     expect(() => matMul(gone, x)).toThrow("matMul: a of shape [1, 1] was disposed before");

@@ -69,7 +69,8 @@ function product(
 ): Tensor {
   const size = shape.reduce((total, side) => total * side, 1);
   const [, inner] = sides(a, transposeA);
-  if (size === 0 || inner === 0) return runKernel("Fill", {}, { shape: [...shape], value: 0, dtype: "float32" });
+  if (size === 0 || inner === 0)
+    return runKernel("Fill", {}, { shape: [...shape], value: 0, dtype: "float32" });
   const shared = b.size === (b.shape.at(-1) as number) * (b.shape.at(-2) as number);
   if (shared && !transposeA) {
     // one matrix for all rows of a: [lead · M, K] · [K, N]
@@ -78,18 +79,31 @@ function product(
     return reshaped(multiply(flatA, flatB, false, transposeB), shape);
   }
   const batch = lead.reduce((total, side) => total * side, 1);
-  const spread = (t: Tensor) => reshaped(repeat(t, [...lead, ...t.shape.slice(-2)]), [batch, ...t.shape.slice(-2)]);
+  const spread = (t: Tensor) =>
+    reshaped(repeat(t, [...lead, ...t.shape.slice(-2)]), [batch, ...t.shape.slice(-2)]);
   return reshaped(multiply(spread(a), spread(b), transposeA, transposeB), shape);
 }
 
 /** dA = dY · Bᵀ, or turned where A was. */
-function gradientA(dy: Tensor, b: Tensor, shapeA: readonly number[], transposeA: boolean, transposeB: boolean): Tensor {
+function gradientA(
+  dy: Tensor,
+  b: Tensor,
+  shapeA: readonly number[],
+  transposeA: boolean,
+  transposeB: boolean,
+): Tensor {
   const full = transposeA ? plain(b, dy, transposeB, true) : plain(dy, b, false, !transposeB);
   return sumToShape(full, shapeA);
 }
 
 /** dB = Aᵀ · dY, or turned where B was; one product over all rows when B was shared by a batch. */
-function gradientB(dy: Tensor, a: Tensor, shapeB: readonly number[], transposeA: boolean, transposeB: boolean): Tensor {
+function gradientB(
+  dy: Tensor,
+  a: Tensor,
+  shapeB: readonly number[],
+  transposeA: boolean,
+  transposeB: boolean,
+): Tensor {
   const sharedB = shapeB.slice(0, -2).every((side) => side === 1);
   if (sharedB && !transposeA && a.rank > 2) {
     const flatA = reshaped(a, [-1, a.shape.at(-1) as number]);
@@ -112,7 +126,11 @@ const multiply = (a: Tensor, b: Tensor, transposeA: boolean, transposeB: boolean
 
 const reshaped = (x: Tensor, shape: readonly number[]): Tensor => {
   const known = shape.reduce((total, side) => (side === -1 ? total : total * side), 1);
-  return runKernel("Reshape", { x }, { shape: shape.map((side) => (side === -1 ? x.size / (known || 1) : side)) });
+  return runKernel(
+    "Reshape",
+    { x },
+    { shape: shape.map((side) => (side === -1 ? x.size / (known || 1) : side)) },
+  );
 };
 
 /** A whole batch out of one that broadcasts. */

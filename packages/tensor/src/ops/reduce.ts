@@ -32,7 +32,8 @@ function planReduction(who: string, x: Tensor, { axis, keepDims = false }: Reduc
   return { axes, kept, shape, count };
 }
 
-const reshaped = (x: Tensor, shape: readonly number[]): Tensor => runKernel("Reshape", { x }, { shape: [...shape] });
+const reshaped = (x: Tensor, shape: readonly number[]): Tensor =>
+  runKernel("Reshape", { x }, { shape: [...shape] });
 const constant = (value: number): Tensor => runKernel("Fill", {}, { shape: [], value, dtype: "float32" });
 
 /** The sum over `axis`, accumulated exactly enough for millions of terms. The sum of nothing is 0. */
@@ -44,7 +45,8 @@ export function sum(x: Tensor, options: ReduceOptions = {}): Tensor {
     "sum",
     [x],
     () => reshaped(axes.length ? sumAxes(x, axes) : x, shape),
-    () => ([dy]) => [dy && broadcastTo(reshaped(dy, kept), before)],
+    () =>
+      ([dy]) => [dy && broadcastTo(reshaped(dy, kept), before)],
   );
 }
 
@@ -63,7 +65,8 @@ export function mean(x: Tensor, options: ReduceOptions = {}): Tensor {
     "mean",
     [x],
     () => reshaped(scaled(axes.length ? sumAxes(x, axes) : x), shape),
-    () => ([dy]) => [dy && broadcastTo(scaled(reshaped(dy, kept)), before)],
+    () =>
+      ([dy]) => [dy && broadcastTo(scaled(reshaped(dy, kept)), before)],
   );
 }
 
@@ -93,7 +96,11 @@ function extreme(name: string, kernel: string, x: Tensor, options: ReduceOptions
       const [input, output] = [save(x), save(y)];
       return ([dy]) => {
         if (!dy) return [];
-        const hits = runKernel("Cast", { x: runKernel("Equal", { a: input, b: reshaped(output, kept) }) }, { dtype: "float32" });
+        const hits = runKernel(
+          "Cast",
+          { x: runKernel("Equal", { a: input, b: reshaped(output, kept) }) },
+          { dtype: "float32" },
+        );
         const ties = reshaped(sumAxes(hits, axes), kept);
         const each = runKernel("RealDiv", { a: reshaped(dy, kept), b: ties });
         return [runKernel("Multiply", { a: hits, b: each })];
@@ -103,7 +110,8 @@ function extreme(name: string, kernel: string, x: Tensor, options: ReduceOptions
 }
 
 /**
- * The position of the largest element along one axis, as int32; the first of equals; NaN is never chosen.
+ * The position of the largest element along one axis, as int32; the first of equals. NaN is passed over, except in
+ * the first place.
  *
  * @throws RangeError when there is nothing to choose from
  */
@@ -128,7 +136,8 @@ export function softmax<T extends Tensor>(x: T): T {
   return record(
     "softmax",
     [x],
-    () => (x.size === 0 ? runKernel("Identity", { x }) : runKernel("Softmax", { logits: x }, { dim: last })) as T,
+    () =>
+      (x.size === 0 ? runKernel("Identity", { x }) : runKernel("Softmax", { logits: x }, { dim: last })) as T,
     ({ save }, y) => {
       const p = save(y);
       return ([dy]) => {
@@ -168,5 +177,7 @@ export function logSumExp(x: Tensor): Tensor {
 
 function checkNotEmpty(who: string, x: Tensor, count: number): void {
   if (count > 0) return;
-  throw new RangeError(`${who}: ${formatShape(x.shape)} has nothing to reduce, expected at least one element an axis.`);
+  throw new RangeError(
+    `${who}: ${formatShape(x.shape)} has nothing to reduce, expected at least one element an axis.`,
+  );
 }

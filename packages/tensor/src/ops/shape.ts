@@ -33,7 +33,8 @@ export function reshape(x: Tensor, shape: readonly number[]): Tensor {
     "reshape",
     [x],
     () => runKernel("Reshape", { x }, { shape: full }),
-    () => ([dy]) => [dy && runKernel("Reshape", { x: dy }, { shape: before })],
+    () =>
+      ([dy]) => [dy && runKernel("Reshape", { x: dy }, { shape: before })],
   );
 }
 
@@ -60,7 +61,8 @@ export function transpose<T extends Tensor>(x: T, permutation?: readonly number[
     "transpose",
     [x],
     () => turn(x, perm) as T,
-    () => ([dy]) => [dy && turn(dy, inverse)],
+    () =>
+      ([dy]) => [dy && turn(dy, inverse)],
   );
 }
 
@@ -115,11 +117,18 @@ export function concat<T extends Tensor>(tensors: readonly T[], options: { axis?
     tensors,
     () => {
       const filled = tensors.filter((t) => t.size > 0);
-      if (filled.length <= 1) return runKernel("Identity", { x: filled[0] ?? first }) as T;
+      if (filled.length === 1) return runKernel("Identity", { x: filled[0] as T }) as T;
+      if (filled.length === 0) {
+        const side = sizes.reduce((total, size) => total + size, 0);
+        const shape = first.shape.map((n, i) => (i === axis ? side : n));
+        return makeTensor(emptyOf(first.dtype as DType), shape, first.dtype as DType) as T;
+      }
       const inputs = Object.fromEntries(filled.map((t, i) => [i, t]));
       return runKernel("Concat", filled as unknown as typeof inputs, { axis }) as T;
     },
-    () => ([dy]) => (dy ? splitKernel(dy, sizes, axis) : []),
+    () =>
+      ([dy]) =>
+        dy ? splitKernel(dy, sizes, axis) : [],
   );
 }
 
@@ -128,7 +137,11 @@ export function concat<T extends Tensor>(tensors: readonly T[], options: { axis?
  *
  * @throws RangeError when the sizes do not add up to that side
  */
-export function split<T extends Tensor>(x: T, sizes: readonly number[], options: { axis?: number } = {}): T[] {
+export function split<T extends Tensor>(
+  x: T,
+  sizes: readonly number[],
+  options: { axis?: number } = {},
+): T[] {
   checkDType("split", x, "float32", "int32", "bool");
   const axis = resolveAxis("split", options.axis ?? 0, x.rank);
   const side = x.shape[axis] as number;
@@ -164,7 +177,9 @@ export function slice<T extends Tensor>(x: T, begin: readonly number[], size: re
   const inside = x.shape.every((side, i) => {
     const from = begin[i] ?? Number.NaN;
     const count = sizes[i] as number;
-    return Number.isInteger(from) && Number.isInteger(count) && from >= 0 && count >= 0 && from + count <= side;
+    return (
+      Number.isInteger(from) && Number.isInteger(count) && from >= 0 && count >= 0 && from + count <= side
+    );
   });
   if (!inside || begin.length !== x.rank || size.length !== x.rank) {
     throw new RangeError(
@@ -179,12 +194,16 @@ export function slice<T extends Tensor>(x: T, begin: readonly number[], size: re
       if (sizes.includes(0)) return makeTensor(emptyOf(x.dtype as DType), sizes, x.dtype as DType) as T;
       return runKernel("Slice", { x }, { begin: [...begin], size: sizes }) as T;
     },
-    () => ([dy]) => {
-      if (!dy) return [];
-      if (dy.size === 0) return [zerosOf(before)];
-      const paddings = before.map((side, i) => [begin[i], side - (begin[i] as number) - (sizes[i] as number)]);
-      return [padKernel(dy, paddings as [number, number][], 0)];
-    },
+    () =>
+      ([dy]) => {
+        if (!dy) return [];
+        if (dy.size === 0) return [zerosOf(before)];
+        const paddings = before.map((side, i) => [
+          begin[i],
+          side - (begin[i] as number) - (sizes[i] as number),
+        ]);
+        return [padKernel(dy, paddings as [number, number][], 0)];
+      },
   );
 }
 
@@ -210,7 +229,8 @@ export function pad<T extends Tensor>(
     "pad",
     [x],
     () => padKernel(x, paddings, options.value ?? 0) as T,
-    () => ([dy]) => [dy && runKernel("Slice", { x: dy }, { begin: paddings.map(([n]) => n), size: before })],
+    () =>
+      ([dy]) => [dy && runKernel("Slice", { x: dy }, { begin: paddings.map(([n]) => n), size: before })],
   );
 }
 
@@ -221,7 +241,8 @@ export function clone<T extends Tensor>(x: T): T {
     "clone",
     [x],
     () => runKernel("Identity", { x }) as T,
-    () => ([dy]) => [dy],
+    () =>
+      ([dy]) => [dy],
   );
 }
 
@@ -237,10 +258,15 @@ export function cast(x: Tensor, dtype: DType): Tensor {
     () => {
       if (x.dtype === dtype) return runKernel("Identity", { x });
       if (dtype !== "bool") return runKernel("Cast", { x }, { dtype });
-      const zero = makeTensor(x.dtype === "int32" ? Int32Array.of(0) : Float32Array.of(0), [], x.dtype as DType);
+      const zero = makeTensor(
+        x.dtype === "int32" ? Int32Array.of(0) : Float32Array.of(0),
+        [],
+        x.dtype as DType,
+      );
       return runKernel("NotEqual", { a: x, b: zero });
     },
-    () => ([dy]) => [dy],
+    () =>
+      ([dy]) => [dy],
   );
 }
 
@@ -250,7 +276,11 @@ function splitKernel(x: Tensor, sizes: readonly number[], axis: number): Tensor[
 }
 
 /** PadV2 of rank 5 and more is wrong on one backend; join the axes that are not padded first. */
-function padKernel(x: Tensor, paddings: readonly (readonly [number, number])[], constantValue: number): Tensor {
+function padKernel(
+  x: Tensor,
+  paddings: readonly (readonly [number, number])[],
+  constantValue: number,
+): Tensor {
   const shape = x.shape.map((side, i) => side + (paddings[i]?.[0] ?? 0) + (paddings[i]?.[1] ?? 0));
   const groups: { side: number; padding: readonly [number, number] }[] = [];
   x.shape.forEach((side, i) => {
@@ -261,7 +291,11 @@ function padKernel(x: Tensor, paddings: readonly (readonly [number, number])[], 
     else groups.push({ side, padding });
   });
   const joined = runKernel("Reshape", { x }, { shape: groups.map((group) => group.side) });
-  const padded = runKernel("PadV2", { x: joined }, { paddings: groups.map((group) => [...group.padding]), constantValue });
+  const padded = runKernel(
+    "PadV2",
+    { x: joined },
+    { paddings: groups.map((group) => [...group.padding]), constantValue },
+  );
   return runKernel("Reshape", { x: padded }, { shape });
 }
 

@@ -11,7 +11,14 @@ export interface AttentionAttrs {
 
 export type AttentionInputs = [q: Tensor4D, k: Tensor4D, v: Tensor4D];
 export type AttentionOutputs = [y: Tensor4D, lse: Tensor3D];
-export type AttentionGradInputs = [q: Tensor4D, k: Tensor4D, v: Tensor4D, y: Tensor4D, lse: Tensor3D, dy: Tensor4D];
+export type AttentionGradInputs = [
+  q: Tensor4D,
+  k: Tensor4D,
+  v: Tensor4D,
+  y: Tensor4D,
+  lse: Tensor3D,
+  dy: Tensor4D,
+];
 export type AttentionGradOutputs = [dq: Tensor4D, dk: Tensor4D, dv: Tensor4D];
 
 /** q [B, H, T, d], k and v [B, Hkv, capacity, d] to y [B, H, T, d] and the log of each softmax's sum [B, H, T]. */
@@ -24,7 +31,11 @@ export const attentionOp = /* @__PURE__ */ defineOp<AttentionInputs, AttentionOu
 });
 
 /** The gradients of q, k and v; the probabilities are computed again. */
-export const attentionGradOp = /* @__PURE__ */ defineOp<AttentionGradInputs, AttentionGradOutputs, AttentionAttrs>({
+export const attentionGradOp = /* @__PURE__ */ defineOp<
+  AttentionGradInputs,
+  AttentionGradOutputs,
+  AttentionAttrs
+>({
   name: "attentionGrad",
   reference: attentionGradReference,
   kernels: { wasm: async () => (await import("./wasm.ts")).attentionGrad },

@@ -49,7 +49,12 @@ export function attentionGradReference(
   const dq = reshape(matMul(dScores, keys), [B, H, T, d]);
   const dk = matMul(dScores, queries, { transposeA: true }); // [B, Hkv, S, d]
   const dv = matMul(weights, dyFolded, { transposeA: true });
-  const room: [number, number][] = [[0, 0], [0, 0], [0, capacity - attrs.length], [0, 0]];
+  const room: [number, number][] = [
+    [0, 0],
+    [0, 0],
+    [0, capacity - attrs.length],
+    [0, 0],
+  ];
   return [dq, pad(dk, room) as Tensor4D, pad(dv, room) as Tensor4D];
 }
 

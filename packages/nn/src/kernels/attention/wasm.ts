@@ -1,4 +1,4 @@
-import { tensor, type Tensor3D, type Tensor4D, type WasmHost } from "@corenet/tensor";
+import { type Tensor3D, type Tensor4D, tensor, type WasmHost } from "@corenet/tensor";
 import { loadModule } from "../module.ts";
 import type {
   AttentionAttrs,
@@ -20,7 +20,17 @@ export async function attention(host: WasmHost) {
     const scratch = host.scratch(kernels.attentionScratchBytes?.(H, Hkv, T, attrs.length, d) ?? 0);
     const tasks = kernels.attentionTasks?.(B, H, Hkv, T) ?? 0;
     const inputs = [q, k, v].map(host.address);
-    host.parallel(kernels, "attention", tasks, ...inputs, ...sizes, starts, host.address(y), host.address(lse), scratch);
+    host.parallel(
+      kernels,
+      "attention",
+      tasks,
+      ...inputs,
+      ...sizes,
+      starts,
+      host.address(y),
+      host.address(lse),
+      scratch,
+    );
     return [y, lse];
   };
 }

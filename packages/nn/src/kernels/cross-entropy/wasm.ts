@@ -24,7 +24,15 @@ export async function crossEntropyGrad(host: WasmHost) {
     const dLogits = host.output([N, V], "float32") as Tensor2D;
     const inputs = [logits, targets, lse].map(host.address);
     const options = [V, ignoreIndex, labelSmoothing, zLoss, 1];
-    host.parallel(kernels, "crossEntropyGrad", N, ...inputs, ...options, host.address(dLosses), host.address(dLogits));
+    host.parallel(
+      kernels,
+      "crossEntropyGrad",
+      N,
+      ...inputs,
+      ...options,
+      host.address(dLosses),
+      host.address(dLogits),
+    );
     return [dLogits];
   };
 }

@@ -6,7 +6,11 @@ export interface RmsNormAttrs {
 }
 
 /** x [..., D], weight [D] to y [..., D] and the inverse root mean square of each row [...]. */
-export const rmsNormOp = /* @__PURE__ */ defineOp<[x: Tensor, weight: Tensor1D], [y: Tensor, inverse: Tensor], RmsNormAttrs>({
+export const rmsNormOp = /* @__PURE__ */ defineOp<
+  [x: Tensor, weight: Tensor1D],
+  [y: Tensor, inverse: Tensor],
+  RmsNormAttrs
+>({
   name: "rmsNorm",
   reference: rmsNormReference,
   gradient: ({ inputs: [x, weight], outputs: [, inverse], dy: [dy] }) =>

@@ -1,4 +1,15 @@
-import { add, mean, mul, reshape, rsqrt, square, sub, sum, type Tensor, type Tensor1D } from "@corenet/tensor";
+import {
+  add,
+  mean,
+  mul,
+  reshape,
+  rsqrt,
+  square,
+  sub,
+  sum,
+  type Tensor,
+  type Tensor1D,
+} from "@corenet/tensor";
 import type { RmsNormAttrs } from "./op.ts";
 
 export function rmsNormReference([x, weight]: [Tensor, Tensor1D], { eps }: RmsNormAttrs): [Tensor, Tensor] {
@@ -8,7 +19,10 @@ export function rmsNormReference([x, weight]: [Tensor, Tensor1D], { eps }: RmsNo
 }
 
 /** With u = x · inverse and g = dy · weight: dx = inverse · (g − u · mean(g · u)), dWeight = Σ dy · u. */
-export function rmsNormGradReference([x, weight, inverse, dy]: [Tensor, Tensor1D, Tensor, Tensor]): [Tensor, Tensor1D] {
+export function rmsNormGradReference([x, weight, inverse, dy]: [Tensor, Tensor1D, Tensor, Tensor]): [
+  Tensor,
+  Tensor1D,
+] {
   const D = x.shape.at(-1) as number;
   const unit = mul(x, asColumn(inverse)); // [..., D]
   const scaled = mul(dy, weight); // [..., D]

@@ -1,0 +1,97 @@
+import { encodeBfloat16, encodeFloat16, type OnProgress, throwIfAborted } from "@corenet/core";
+import {
+  type ByteSink,
+  type Dtype,
+  fileSink,
+  makeFolder,
+  type SafetensorsEntry,
+  type TensorData,
+  writeSafetensors,
+} from "@corenet/formats";
+import {
+  isTensor,
+  type PackedMatrix,
+  range,
+  readData,
+  type Tensor,
+  type Tree,
+  takeData,
+  treeEntries,
+} from "@corenet/tensor";
+import { toConfigJson } from "./config.ts";
+import type { OpenElm } from "./open-elm.ts";
+
+export interface SaveOptions {
+  /** How weights are written; f16 and bf16 round to the nearest. @default "float32" */
+  dtype?: "float32" | "float16" | "bfloat16";
+  signal?: AbortSignal;
+  onProgress?: OnProgress;
+}
+
+const written: Readonly<Record<NonNullable<SaveOptions["dtype"]>, Dtype>> = {
+  float32: "F32",
+  float16: "F16",
+  bfloat16: "BF16",
+};
+
+/**
+ * Writes a Hugging Face folder: config.json, generation_config.json and model.safetensors under the published names,
+ * which transformers' remote code, mlx-lm and llama.cpp's converter read. Each file appears whole or not at all.
+ *
+ * @param folder - made if it is not there (Node)
+ * @throws IoError when it cannot be written; files of an earlier save stay
+ */
+export async function saveOpenElm(model: OpenElm, folder: string, options: SaveOptions = {}): Promise<void> {
+  const { dtype = "float32", signal, onProgress } = options;
+  throwIfAborted(signal);
+  await makeFolder(folder);
+  const entries = weightEntries(model, dtype);
+  await writeSafetensors(await fileSink(`${folder}/model.safetensors`), entries, {
+    metadata: { format: "pt" },
+    signal,
+    onProgress,
+  });
+  await writeJson(await fileSink(`${folder}/generation_config.json`), {
+    _from_model_config: true,
+    bos_token_id: 1,
+    eos_token_id: 2,
+    transformers_version: "4.39.3",
+  });
+  await writeJson(await fileSink(`${folder}/config.json`), toConfigJson(model.config, dtype));
+}
+
+/** Every weight under its published name, read from the device when its turn comes. */
+export function weightEntries(model: OpenElm, dtype: NonNullable<SaveOptions["dtype"]>): SafetensorsEntry[] {
+  const leaves = treeEntries(model.params as Tree<Tensor | PackedMatrix>);
+  return Array.from(leaves, ([path, leaf]) => ({
+    name: path.startsWith("classifier.") ? path.replace("classifier", "lm_head") : `transformer.${path}`,
+    dtype: written[dtype],
+    shape: leaf.shape,
+    data: async () => encode(await valuesOf(leaf), dtype),
+  }));
+}
+
+async function valuesOf(leaf: Tensor | PackedMatrix): Promise<Float32Array> {
+  if (isTensor(leaf)) return readData(leaf);
+  const ids = range(0, leaf.shape[0]);
+  try {
+    return await takeData(leaf.unpackRows(ids));
+  } finally {
+    ids.dispose();
+  }
+}
+
+function encode(values: Float32Array, dtype: NonNullable<SaveOptions["dtype"]>): TensorData {
+  if (dtype === "float16") return encodeFloat16(values);
+  return dtype === "bfloat16" ? encodeBfloat16(values) : values;
+}
+
+async function writeJson(sink: ByteSink, json: object): Promise<void> {
+  try {
+    await sink.write(new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`));
+  } catch (error) {
+    await sink.abort(error);
+    throw error;
+  }
+  await sink.close();
+}

@@ -1,0 +1,5 @@
+// Kernels of packed matrices. Pure functions on addresses (bytes).
+
+export { decodeRows } from "./decode";
+export { countNonFiniteF16 } from "./format";
+export { gemmPackedB, gemmScratchBytes } from "./gemm";

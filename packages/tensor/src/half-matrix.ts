@@ -1,0 +1,106 @@
+import { FormatError, ShapeError } from "@corenet/core";
+import { checkDType, checkShape } from "./check.ts";
+import { halfMatMulOp, halfRowsOp, type Payload } from "./kernels/half-matrix/op.ts";
+import { tidy } from "./memory.ts";
+import { reshape } from "./ops/shape.ts";
+import type { PackedMatrix } from "./packed-matrix.ts";
+import { tensorFromPieces } from "./tensor-from-pieces.ts";
+import type { Tensor, Tensor1D, Tensor2D } from "./types.ts";
+
+/** A matrix whose numbers take 16 bits, half of float32; they are widened while they are multiplied. */
+export class HalfMatrix implements PackedMatrix, Disposable {
+  readonly format: "f16" | "bf16";
+  readonly shape: readonly [number, number];
+  readonly byteLength: number;
+  readonly #payload: Payload;
+
+  private constructor(payload: Payload, format: "f16" | "bf16", shape: readonly [number, number]) {
+    this.#payload = payload;
+    this.format = format;
+    this.shape = shape;
+    this.byteLength = payload.size * 4;
+  }
+
+  /**
+   * @param bits - the 16 bits of each number, row after row, at once or as pieces of little-endian bytes
+   * @throws FormatError when an f16 is infinite or NaN: weights are finite
+   * @throws ShapeError when there are too many or too few
+   */
+  static async create(
+    bits: Uint16Array | AsyncIterable<Uint8Array>,
+    shape: readonly [number, number],
+    format: "f16" | "bf16",
+  ): Promise<HalfMatrix> {
+    const [rows, columns] = shape;
+    const pieces =
+      bits instanceof Uint16Array ? [new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength)] : bits;
+    const whole = padded(checked(pieces, format), rows * columns * 2);
+    const payload = await tensorFromPieces<Tensor1D>([Math.ceil((rows * columns) / 2)], "int32", whole);
+    return new HalfMatrix(payload, format, shape);
+  }
+
+  unpackRows(ids: Tensor1D): Tensor2D {
+    checkDType("unpackRows: ids", ids, "int32");
+    const [rows, columns] = this.shape;
+    const [picked] = halfRowsOp([this.#payload, ids], { format: this.format, rows, columns });
+    return picked;
+  }
+
+  multiply(x: Tensor, options: { transpose?: boolean } = {}): Tensor {
+    const { transpose = false } = options;
+    const [rows, columns] = this.shape;
+    const [from, to] = transpose ? [rows, columns] : [columns, rows];
+    const lead = x.shape.slice(0, -1);
+    checkShape(
+      `multiply: x for a matrix of ${rows} x ${columns}`,
+      x,
+      [...lead, from],
+      "Match its last side.",
+    );
+    return tidy(() => {
+      const flat = reshape(x, [x.size / from, from]);
+      const [y] = halfMatMulOp([flat, this.#payload], { format: this.format, rows, columns, transpose });
+      return reshape(y, [...lead, to]);
+    });
+  }
+
+  dispose(): void {
+    this.#payload.dispose();
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** An odd number of halves leaves one half of the last int32 over: fill it. */
+async function* padded(pieces: AsyncIterable<Uint8Array>, byteLength: number): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+  if (byteLength % 4 !== 0) yield new Uint8Array(4 - (byteLength % 4));
+}
+
+/** Passes on what it looked at. */
+async function* checked(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  format: "f16" | "bf16",
+): AsyncGenerator<Uint8Array> {
+  const exponent = format === "f16" ? 0x7c00 : 0x7f80;
+  let before = 0;
+  for await (const piece of pieces) {
+    if (piece.length % 2 !== 0) {
+      throw new ShapeError(
+        `HalfMatrix: a piece has ${piece.length} bytes, expected an even number: two for each number.`,
+      );
+    }
+    const aligned = piece.byteOffset % 2 === 0 ? piece : piece.slice();
+    const bits = new Uint16Array(aligned.buffer, aligned.byteOffset, aligned.length / 2);
+    const broken = bits.findIndex((half) => (half & exponent) === exponent);
+    if (broken >= 0) {
+      throw new FormatError(
+        `HalfMatrix: element ${before / 2 + broken} is infinite or NaN, expected finite ${format} weights. Take a sound checkpoint.`,
+      );
+    }
+    before += piece.length;
+    yield piece;
+  }
+}

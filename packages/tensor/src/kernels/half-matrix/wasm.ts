@@ -1,0 +1,54 @@
+import { moduleLoader, type WasmHost } from "../../backend.ts";
+import { checkIds } from "../../ops/gather.ts";
+import type { Tensor, Tensor1D, Tensor2D } from "../../types.ts";
+import type { HalfMatMulAttrs, HalfMatrixAttrs, Payload } from "./op.ts";
+
+const loadModule = moduleLoader({
+  relaxed: () => import("../../generated/kernels-relaxed.ts"),
+  simd: () => import("../../generated/kernels-simd.ts"),
+});
+
+const formats = { f16: 1, bf16: 2 } as const; // as the kernels number them
+
+export async function halfRows(host: WasmHost) {
+  const kernels = await loadModule(host);
+  return ([payload, ids]: [Payload, Tensor1D], { format, rows, columns }: HalfMatrixAttrs): [Tensor2D] => {
+    checkIds("unpackRows: ids", ids, rows);
+    const [n] = ids.shape;
+    const out = host.output([n, columns], "float32") as Tensor2D;
+    const addresses = [host.address(payload), host.address(ids), columns, host.address(out)];
+    host.parallel(kernels, "decodeRows", n, formats[format], ...addresses);
+    return [out];
+  };
+}
+
+export async function halfMatMul(host: WasmHost) {
+  const kernels = await loadModule(host);
+  return ([x, payload]: [Tensor2D, Payload], attrs: HalfMatMulAttrs): [Tensor] => {
+    const { format, rows, columns, transpose } = attrs;
+    const [M] = x.shape;
+    const [N, K] = transpose ? [columns, rows] : [rows, columns];
+    const out = host.output([M, N], "float32");
+    const scratch = host.scratch(kernels.gemmScratchBytes?.(M, N, K) ?? 0);
+    const [a, b, c] = [host.address(x), host.address(payload), host.address(out)];
+    // prettier-ignore
+    kernels.gemmPackedB?.(
+      formats[format],
+      0,
+      Number(!transpose),
+      M,
+      N,
+      K,
+      a,
+      K,
+      b,
+      columns,
+      c,
+      N,
+      1,
+      0,
+      scratch,
+    );
+    return [out];
+  };
+}

@@ -1,0 +1,72 @@
+import { ShapeError } from "@corenet/core";
+import { currentBackend } from "./backend.ts";
+import { keepTensor, makeTensor } from "./raw.ts";
+import type { DataOf, DType, Tensor } from "./types.ts";
+
+/**
+ * A tensor of bytes that come in pieces, each copied as it comes: on wasm straight onto the heap, so that loading
+ * takes no second copy of a large weight. No `tidy` around can free it, since this waits.
+ *
+ * @param pieces - little-endian elements, together exactly the tensor; of any lengths
+ * @throws ShapeError when there are too many or too few bytes
+ */
+export async function tensorFromPieces<T extends Tensor>(
+  shape: T["shape"],
+  dtype: DType,
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+): Promise<T> {
+  const size = shape.reduce((product, side) => product * side, 1);
+  const target = destination(shape, dtype, size);
+  let at = 0;
+  try {
+    for await (const piece of pieces) {
+      if (at + piece.length > target.byteLength)
+        throw wrongLength(at + piece.length, target.byteLength, shape);
+      target.put(piece, at);
+      at += piece.length;
+    }
+    if (at !== target.byteLength) throw wrongLength(at, target.byteLength, shape);
+  } catch (error) {
+    target.discard();
+    throw error;
+  }
+  return target.finish() as T;
+}
+
+interface Destination {
+  readonly byteLength: number;
+  put(piece: Uint8Array, at: number): void;
+  finish(): Tensor;
+  discard(): void;
+}
+
+function destination(shape: readonly number[], dtype: DType, size: number): Destination {
+  const byteLength = size * (dtype === "bool" ? 1 : 4);
+  const host = currentBackend()?.wasm;
+  if (host) {
+    const made = keepTensor(host.output(shape, dtype));
+    const address = host.address(made);
+    return {
+      byteLength,
+      put: (piece, at) => new Uint8Array(host.memory.buffer).set(piece, address + at), // the heap may have grown
+      finish: () => made,
+      discard: () => made.dispose(),
+    };
+  }
+  const bytes = new Uint8Array(byteLength);
+  return {
+    byteLength,
+    put: (piece, at) => bytes.set(piece, at),
+    finish: () => keepTensor(makeTensor(elements(bytes, dtype), shape, dtype)),
+    discard: () => {},
+  };
+}
+
+function elements(bytes: Uint8Array<ArrayBuffer>, dtype: DType): DataOf[DType] {
+  if (dtype === "float32") return new Float32Array(bytes.buffer);
+  return dtype === "int32" ? new Int32Array(bytes.buffer) : bytes;
+}
+
+function wrongLength(saw: number, wanted: number, shape: readonly number[]): ShapeError {
+  return new ShapeError(`tensorFromPieces: got ${saw} bytes for shape [${shape}], expected ${wanted}.`);
+}
