@@ -1,4 +1,7 @@
 import type { Backend } from "@corenet/tensor";
+import { replaceMatMul } from "./replace-mat-mul.ts";
+
+let replaced = false;
 
 /**
  * Plain JavaScript: runs everywhere, sums in double precision, and is slow. The backend of last resort, and the one
@@ -9,6 +12,8 @@ export function cpu(): Backend {
     name: "cpu",
     async start() {
       await import("@tensorflow/tfjs-backend-cpu");
+      if (!replaced) replaceMatMul();
+      replaced = true;
       return { name: "cpu", readsAtOnce: true };
     },
   };
