@@ -1,0 +1,12 @@
+import type { Tensor, WasmKernel } from "@corenet/tensor";
+import { linkKernels } from "../module.ts";
+import type { EmaUpdateAttrs } from "./op.ts";
+
+export const emaUpdateWasm: WasmKernel<[Tensor, Tensor], [Tensor], EmaUpdateAttrs> = async (host) => {
+  const kernels = await linkKernels(host);
+  return ([average, w], { decay }) => {
+    const out = host.output(w.shape, "float32");
+    host.parallel(kernels, "ema", w.size, host.address(average), host.address(w), decay, host.address(out));
+    return [out];
+  };
+};
