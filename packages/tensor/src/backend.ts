@@ -114,7 +114,14 @@ export async function useBackend(...candidates: readonly Backend[]): Promise<Run
   const causes: unknown[] = [];
   for (const candidate of candidates) {
     try {
-      const started = await withinLimit(startBackend(candidate), candidate.name);
+      checkCandidate(candidate);
+      const started = await withinLimit(candidate.start(), candidate.name);
+      if (!(await activateBackend(candidate.name))) {
+        throw new BackendError(
+          `TensorFlow.js could not make "${candidate.name}" active. Is another copy of it loaded?`,
+        );
+      }
+      running = started; // only here: one that starts after its time is up must not take over
       await loadKernelsOf(started);
       return started;
     } catch (error) {
@@ -127,21 +134,13 @@ export async function useBackend(...candidates: readonly Backend[]): Promise<Run
   });
 }
 
-async function startBackend(candidate: Backend): Promise<RunningBackend> {
-  if (typeof candidate?.start !== "function") {
-    throw new TypeError(
-      `expected a backend such as wasm(), got ${typeof candidate === "string" ? `"${candidate}"` : String(candidate)}. ` +
-        "Import the factory from @corenet/backend-wasm or @corenet/backend-cpu and call it.",
-    );
-  }
-  const started = await candidate.start();
-  if (!(await activateBackend(candidate.name))) {
-    throw new BackendError(
-      `TensorFlow.js could not make "${candidate.name}" active. Is another copy of it loaded?`,
-    );
-  }
-  running = started;
-  return started;
+function checkCandidate(candidate: Backend): void {
+  if (typeof candidate?.start === "function") return;
+  const saw = typeof candidate === "function" ? "a function" : JSON.stringify(candidate);
+  throw new TypeError(
+    `expected a backend such as wasm(), got ${saw}. ` +
+      "Import the factory from @corenet/backend-wasm or @corenet/backend-cpu and call it.",
+  );
 }
 
 async function withinLimit<T>(work: Promise<T>, name: string): Promise<T> {
