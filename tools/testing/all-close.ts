@@ -1,4 +1,4 @@
-import { type DType, readData, type Tensor } from "@corenet/tensor";
+import { type DType, isTensor, readData, type Tensor } from "@corenet/tensor";
 
 export interface AllCloseOptions {
   /** @default 1e-5, or 0 for integers and bools */
@@ -90,8 +90,4 @@ function position(index: number, shape: readonly number[]): number[] {
       return at;
     })
     .reverse();
-}
-
-export function isTensor(value: unknown): value is Tensor {
-  return typeof value === "object" && value !== null && "dataId" in value && "isDisposed" in value;
 }

@@ -62,7 +62,9 @@ function link(factory: Factory, binary: Uint8Array<ArrayBuffer>): Promise<Emscri
       },
       onAbort: (reason: unknown) => reject(new BackendError(`wasm: the module stopped: ${String(reason)}`)),
       instantiateWasm(imports: WebAssembly.Imports, receive: (instance: WebAssembly.Instance) => void) {
-        WebAssembly.instantiate(binary, imports).then(({ instance }) => receive(instance), reject);
+        WebAssembly.instantiate(binary, imports)
+          .then(({ instance }) => receive(instance)) // throws where the exports are not TensorFlow.js's
+          .catch(reject);
         return {};
       },
     };

@@ -1,0 +1,140 @@
+import { cpu } from "@corenet/backend-cpu";
+import { wasm } from "@corenet/backend-wasm";
+import {
+  activeBackend,
+  add,
+  clone,
+  disposeTree,
+  gather,
+  keep,
+  matMul,
+  mean,
+  memory,
+  mul,
+  ones,
+  relu,
+  reshape,
+  softmax,
+  square,
+  sub,
+  type Tensor,
+  takeData,
+  tensor,
+  tidy,
+  useBackend,
+  valueAndGrad,
+  type WasmHost,
+  zipTrees,
+} from "@corenet/tensor";
+import { getKernelsForBackend } from "@tensorflow/tfjs-core";
+import { describe, expect, test } from "vitest";
+import { describeBackend, onBackend } from "../../../tools/testing/index.ts";
+
+describeBackend("wasm", () => wasm());
+
+const hostOf = (): WasmHost => {
+  const { wasm: host } = activeBackend();
+  if (!host) throw new Error("the active backend has no wasm host");
+  return host;
+};
+
+test("TensorFlow.js lacks the kernels that we know of, and ours stand in for one of them", async () => {
+  await useBackend(cpu());
+  await useBackend(wasm());
+  const namesOf = (backend: string) => getKernelsForBackend(backend).map(({ kernelName }) => kernelName);
+  const own = new Set(namesOf("wasm"));
+  expect(
+    namesOf("cpu")
+      .filter((name) => !own.has(name))
+      .sort(),
+  ).toEqual([
+    "Complex",
+    "ComplexAbs",
+    "Conv2DBackpropFilter",
+    "DepthwiseConv2dNativeBackpropFilter",
+    "DepthwiseConv2dNativeBackpropInput",
+    "Draw",
+    "Einsum",
+    "FFT",
+    "IFFT",
+    "Imag",
+    "RaggedGather",
+    "RaggedRange",
+    "RaggedTensorToTensor",
+    "Real",
+    "StaticRegexReplace",
+  ]);
+  expect(own.has("UnsortedSegmentSum")).toBe(true);
+  expect(own.size).toBe(158);
+});
+
+onBackend("wasm", () => {
+  describe("memory", () => {
+    test("clone and reshape share it, and it lives until the last owner frees it", async () => {
+      const host = hostOf();
+      const x = tensor([
+        [1, 2],
+        [3, 4],
+      ]);
+      const before = host.memory.buffer.byteLength;
+      const twins = [clone(x), reshape(x, [4]), clone(reshape(x, [1, 4]))];
+      for (const twin of twins) expect(host.address(twin)).toBe(host.address(x));
+      expect(host.memory.buffer.byteLength).toBe(before);
+      x.dispose();
+      twins[0]?.dispose();
+      const others = Array.from({ length: 20 }, () => ones([4])); // would take the freed place
+      await expect(twins[1] as Tensor).toBeAllClose([1, 2, 3, 4]);
+      await expect(twins[2] as Tensor).toBeAllClose([[1, 2, 3, 4]]);
+      for (const other of others) expect(host.address(other)).not.toBe(host.address(twins[1] as Tensor));
+    });
+
+    test("the heap stays as it is over 200 training steps", () => {
+      const width = 64;
+      const matrix = (rows: number, columns: number, phase: number) =>
+        tensor(
+          Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i + phase) / 8),
+          [rows, columns],
+        );
+      const ids = tensor(Int32Array.from({ length: 48 }, (_, i) => (i * 7) % 100));
+      let params = { table: matrix(100, width, 0), up: matrix(256, width, 1), down: matrix(width, 256, 2) };
+      type Params = typeof params;
+      const loss = (p: Params) => {
+        const x = gather(p.table, ids); // [48, 64]
+        const hidden = relu(matMul(x, p.up, { transposeB: true })); // [48, 256]
+        const y = add(x, matMul(hidden, p.down, { transposeB: true })); // [48, 64]
+        return mean(square(matMul(softmax(y), p.table, { transposeB: true })));
+      };
+      const step = () => {
+        const next = tidy(() => {
+          const { grads } = valueAndGrad(loss, params);
+          return zipTrees([params, grads], ([p, g]) => sub(p as Tensor, mul(g as Tensor, 0.1)));
+        });
+        disposeTree(params);
+        params = next;
+      };
+      for (let i = 0; i < 5; i++) step();
+      const before = { heap: hostOf().memory.buffer.byteLength, ...memory() };
+      for (let i = 0; i < 200; i++) step();
+      expect({ heap: hostOf().memory.buffer.byteLength, ...memory() }).toEqual(before);
+    });
+
+    test("scratch is aligned, grows, and does not move tensors", async () => {
+      const host = hostOf();
+      const x = keep(tensor([1, 2, 3]));
+      for (const bytes of [1, 100, 100_000, 1, 5_000_000]) expect(host.scratch(bytes) % 16).toBe(0);
+      const view = new Uint8Array(host.memory.buffer, host.scratch(5_000_000), 5_000_000);
+      view.fill(255);
+      expect(await takeData(x)).toEqual(Float32Array.of(1, 2, 3));
+    });
+
+    test("an output has the address that kernels write to", async () => {
+      const host = hostOf();
+      const y = host.output([2, 2], "int32");
+      new Int32Array(host.memory.buffer, host.address(y), 4).set([1, 2, 3, 16777217]);
+      await expect(y).toBeAllClose([
+        [1, 2],
+        [3, 16777217],
+      ]);
+    });
+  });
+});
