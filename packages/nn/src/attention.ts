@@ -34,6 +34,11 @@ export function attention(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: Attent
       `attention: validFrom has ${validFrom.length} starts, expected one for each of ${B} rows.`,
     );
   }
+  if (validFrom && !validFrom.every((start) => Number.isInteger(start) && start >= 0)) {
+    throw new RangeError(
+      `attention: validFrom is [${validFrom.join(", ")}], expected integers of at least 0.`,
+    );
+  }
   if (!(Hkv > 0 && H % Hkv === 0)) {
     throw new RangeError(
       `attention: ${H} query heads share ${Hkv} key-value heads, expected a divisor of ${H}.`,

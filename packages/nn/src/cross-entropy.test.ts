@@ -89,6 +89,11 @@ onEveryBackend(() => {
   test("a token that was excluded with −∞ has no part in it", async () => {
     const masked = crossEntropy(tensor([[1, Number.NEGATIVE_INFINITY, 3]]), ids(2));
     await expect(masked).toBeAllClose(Math.log(Math.exp(1) + Math.exp(3)) - 3);
+    const rows = tensor([
+      [1, Number.NEGATIVE_INFINITY, 3],
+      [Number.NEGATIVE_INFINITY, 1, 3],
+    ]);
+    await expect(crossEntropy(rows, ids(2, -100))).toBeAllClose(Math.log(Math.exp(1) + Math.exp(3)) - 3);
   });
 
   test("has the gradient of its formula", async () => {

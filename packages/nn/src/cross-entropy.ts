@@ -1,6 +1,7 @@
 import {
   cast,
   checkDType,
+  checkIds,
   checkShape,
   div,
   notEqual,
@@ -48,8 +49,9 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
       `crossEntropy: labelSmoothing is ${labelSmoothing}, expected [0, 1). Use 0 for none.`,
     );
   }
+  const V = logits.shape.at(-1) as number;
+  checkIds("crossEntropy: targets", targets, V, { ignore: ignoreIndex });
   return tidy(() => {
-    const V = logits.shape.at(-1) as number;
     const rows = reshape(logits, [targets.size, V]);
     const ids = reshape(targets, [targets.size]);
     const [losses] = crossEntropyOp([rows, ids], { ignoreIndex, labelSmoothing, zLoss });

@@ -1,4 +1,4 @@
-import { gather, isTensor, reshape, type Tensor1D, type Tensor2D, type Tensor3D } from "@corenet/tensor";
+import { checkIds, gather, isTensor, reshape, type Tensor2D, type Tensor3D, tidy } from "@corenet/tensor";
 import type { Weight } from "./linear.ts";
 
 /**
@@ -12,6 +12,10 @@ import type { Weight } from "./linear.ts";
 export function embedding(tokens: Tensor2D, table: Weight): Tensor3D {
   if (isTensor(table)) return gather(table, tokens, { who: "embedding: tokens" }) as Tensor3D;
   const [B, T] = tokens.shape;
-  const rows = table.unpackRows(reshape(tokens, [B * T]) as Tensor1D); // [B·T, D]
-  return reshape(rows, [B, T, table.shape[1]]);
+  const [V, D] = table.shape;
+  checkIds("embedding: tokens", tokens, V);
+  return tidy(() => {
+    const rows = table.unpackRows(reshape(tokens, [B * T])); // [B·T, D]
+    return reshape(rows, [B, T, D]);
+  });
 }

@@ -1,5 +1,5 @@
 import { ShapeError } from "@corenet/core";
-import { checkDType, type Tensor } from "@corenet/tensor";
+import { checkDType, type Tensor, tidy } from "@corenet/tensor";
 import { siluMulOp } from "./kernels/silu-mul/op.ts";
 import { linear, type Weight } from "./linear.ts";
 
@@ -19,12 +19,11 @@ export interface GatedFeedForwardParams {
  * @see Shazeer 2020, arXiv:2002.05202, eq. 6
  */
 export function gatedFeedForward<T extends Tensor>(x: T, params: GatedFeedForwardParams): T {
-  const gateUp = linear(x, params.gateUp); // [..., 2F]
-  const hidden = siluMul(gateUp); // [..., F]
-  const y = linear(hidden, params.down); // [..., D]
-  gateUp.dispose();
-  hidden.dispose();
-  return y as T;
+  return tidy(() => {
+    const gateUp = linear(x, params.gateUp); // [..., 2F]
+    const hidden = siluMul(gateUp); // [..., F]
+    return linear(hidden, params.down) as T; // [..., D]
+  });
 }
 
 /**

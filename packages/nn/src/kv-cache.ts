@@ -60,9 +60,10 @@ export class KvCache implements Disposable {
 
   /** Marks what stands before these positions as padding. Only while the cache is empty. */
   padRows(validFrom: readonly number[]): void {
-    if (this.length > 0) {
+    const held = Math.max(...this.#layers.map((layer) => layer.length));
+    if (held > 0) {
       throw new RangeError(
-        `KvCache: holds ${this.length} positions, expected none. Padding is set before the first.`,
+        `KvCache: holds ${held} positions, expected none. Padding is set before the first.`,
       );
     }
     if (validFrom.length !== this.batch) {

@@ -20,7 +20,6 @@ onEveryBackend(() => {
       [2, 2, 2, 3],
     );
     expect(linear(x, tensor(rows)).shape).toEqual([2, 2, 2, 2]);
-    await expect(linear(tensor([1, 10, 100]), tensor(rows))).toBeAllClose([321, 49]);
   });
 
   test("gives a packed matrix what it gives a tensor", async () => {
@@ -52,6 +51,7 @@ onEveryBackend(() => {
     expect(() => linear(tensor([[1, 2]]), tensor(rows))).toThrow(
       "linear: x has shape [1, 2], expected [1, 3]. Its last side must match the columns of the weight.",
     );
+    expect(() => linear(tensor([1, 2, 3]), tensor(rows))).toThrow("Reshape a vector to a row");
     expect(() => linear(tensor([[1, 2]]), new DoubledMatrix(tensor(rows)))).toThrow("expected [1, 3]");
   });
 

@@ -14,7 +14,7 @@ export type Weight = Tensor2D | PackedMatrix;
 /**
  * A linear map without bias: `x · Wᵀ`.
  *
- * @param x - [..., in]
+ * @param x - [..., in], of rank 2 or more
  * @param weight - [out, in], as in checkpoints; gradients reach it only when it is a tensor
  * @returns [..., out]
  * @throws ShapeError when the last side of x is not `in`

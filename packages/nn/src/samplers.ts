@@ -77,7 +77,7 @@ export function mostLikely(logits: Logits): number {
  * The rules in their order: repetition penalty, temperature, top-k, top-p, min-p, softmax.
  *
  * @returns a probability for each token
- * @throws RangeError when no token can follow, since every logit is −∞ or one is NaN
+ * @throws RangeError when no token can follow, since every logit is −∞, or one is NaN or +∞
  */
 export function nextTokenProbabilities(
   logits: Logits,
@@ -86,12 +86,13 @@ export function nextTokenProbabilities(
 ): Float64Array {
   const { temperature = 0, topK, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
   let kept: Logits = repetitionPenalty === 1 ? logits : penalizeRepetition(logits, seen, repetitionPenalty);
-  checkLogits(kept);
+  const top = checkLogits(kept);
   if (temperature === 0) {
     const certain = new Float64Array(logits.length);
     certain[mostLikely(kept)] = 1;
     return certain;
   }
+  kept = Float64Array.from(kept, (logit) => logit - top); // changes no probability, and a tiny temperature overflows nothing
   kept = applyTemperature(kept, temperature);
   if (topK !== undefined) kept = keepTopK(kept, topK);
   if (topP < 1) kept = keepTopP(kept, topP);
@@ -144,13 +145,14 @@ function maximumOf(logits: Logits): number {
   return top;
 }
 
-function checkLogits(logits: Logits): void {
+/** The largest logit. */
+function checkLogits(logits: Logits): number {
   const top = maximumOf(logits);
-  if (top > Number.NEGATIVE_INFINITY) return; // NaN and −∞ both fail
+  if (Number.isFinite(top)) return top;
   throw new RangeError(
-    `sampling: the largest logit is ${top}, expected a number. ` +
-      (Number.isNaN(top)
-        ? "The model's weights or inputs hold NaN."
-        : "Every token was excluded: relax the rules."),
+    `sampling: the largest logit is ${top}, expected a finite number. ` +
+      (top === Number.NEGATIVE_INFINITY
+        ? "Every token was excluded: relax the rules."
+        : "The model's weights or inputs hold NaN or infinity."),
   );
 }

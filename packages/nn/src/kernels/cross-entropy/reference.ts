@@ -1,8 +1,8 @@
 import {
   add,
   cast,
-  checkIds,
   exp,
+  greater,
   logSumExp,
   mean,
   mul,
@@ -15,6 +15,7 @@ import {
   type Tensor,
   type Tensor1D,
   type Tensor2D,
+  where,
 } from "@corenet/tensor";
 import type { CrossEntropyAttrs, CrossEntropyGradInputs, CrossEntropyInputs } from "./op.ts";
 
@@ -24,10 +25,11 @@ export function crossEntropyReference(
   { ignoreIndex, labelSmoothing, zLoss }: CrossEntropyAttrs,
 ): [Tensor1D, Tensor1D] {
   const lse = logSumExp(logits) as Tensor1D; // [N]
-  const picked = sum(mul(logits, targetMask(logits, targets, ignoreIndex)), { axis: -1 }); // [N]
-  const average = mean(logits, { axis: -1 }); // [N]
+  const isTarget = greater(targetMask(logits, targets, ignoreIndex), 0);
+  const picked = sum(where(isTarget, logits, 0), { axis: -1 }); // [N]; no product: a logit may be −∞
+  const average = labelSmoothing > 0 ? mean(logits, { axis: -1 }) : picked; // [N]
   const nll = sub(lse, add(mul(picked, 1 - labelSmoothing), mul(average, labelSmoothing)));
-  const losses = mul(add(nll, mul(square(lse), zLoss)), counted(targets, ignoreIndex));
+  const losses = where(notEqual(targets, ignoreIndex), add(nll, mul(square(lse), zLoss)), 0);
   return [losses as Tensor1D, lse];
 }
 
@@ -47,7 +49,6 @@ export function crossEntropyGradReference(
 
 /** 1 at each row's target [N, V]. Ignored rows get whatever row 0 of the vocabulary is: their weight is 0. */
 function targetMask(logits: Tensor2D, targets: Tensor1D, ignoreIndex: number): Tensor {
-  checkIds("crossEntropy: targets", targets, logits.shape[1], { ignore: ignoreIndex });
   const ids = mul(targets, cast(notEqual(targets, ignoreIndex), "int32"));
   return oneHot(ids, logits.shape[1]);
 }
