@@ -5,4 +5,5 @@ export { describeBackend } from "./backend-suite.ts";
 export { expectGradient, type GradientOptions } from "./expect-gradient.ts";
 export { expectNoLeak } from "./expect-no-leak.ts";
 export { type Golden, type GoldenTensor, loadGolden } from "./load-golden.ts";
-export { type BackendName, onBackend, onEveryBackend } from "./on-every-backend.ts";
+export { type BackendName, backends, onBackend, onEveryBackend } from "./on-every-backend.ts";
+export { runFirstExample } from "./run-first-example.ts";

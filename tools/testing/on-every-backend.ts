@@ -4,7 +4,8 @@ import { useBackend } from "@corenet/tensor";
 import { engine } from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe } from "vitest";
 
-const backends = { cpu, wasm };
+/** Their factories, for tests that start them by hand. */
+export const backends = { cpu, wasm };
 export type BackendName = keyof typeof backends;
 
 await useBackend(cpu()); // for the tensors that a file makes outside its tests; they move when first used

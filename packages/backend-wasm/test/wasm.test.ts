@@ -1,4 +1,3 @@
-import { cpu } from "@corenet/backend-cpu";
 import { wasm } from "@corenet/backend-wasm";
 import {
   activeBackend,
@@ -28,7 +27,7 @@ import {
 } from "@corenet/tensor";
 import { getKernelsForBackend } from "@tensorflow/tfjs-core";
 import { describe, expect, test } from "vitest";
-import { describeBackend, onBackend } from "../../../tools/testing/index.ts";
+import { backends, describeBackend, onBackend } from "../../../tools/testing/index.ts";
 
 describeBackend("wasm", () => wasm());
 
@@ -39,7 +38,7 @@ const hostOf = (): WasmHost => {
 };
 
 test("TensorFlow.js lacks the kernels that we know of, and ours stand in for one of them", async () => {
-  await useBackend(cpu());
+  await useBackend(backends.cpu());
   await useBackend(wasm());
   const namesOf = (backend: string) => getKernelsForBackend(backend).map(({ kernelName }) => kernelName);
   const own = new Set(namesOf("wasm"));

@@ -1,13 +1,13 @@
-import { cpu } from "@corenet/backend-cpu";
-import { wasm } from "@corenet/backend-wasm";
 import { BackendError } from "@corenet/core";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
+import { backends } from "../../../tools/testing/index.ts";
 import { activeBackend, type Backend, useBackend } from "./backend.ts";
 import { defineOp, loadKernels, opsWithoutKernel } from "./op.ts";
 import { mul } from "./ops/arithmetic.ts";
 import { tensor } from "./ops/create.ts";
 import type { Tensor } from "./types.ts";
 
+const { cpu, wasm } = backends;
 const fake = (name: string, start: Backend["start"]): Backend => ({ name, start });
 const failing = fake("failing", async () => {
   throw new BackendError("failing: this machine has no luck.");

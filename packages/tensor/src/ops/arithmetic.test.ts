@@ -69,7 +69,7 @@ onEveryBackend((backend) => {
               a,
             ),
             b: tensor(
-              Float32Array.from({ length: sizeOf(b) }, (_, i) => (i % 3 ? 2 : 0.7) + 0.03 * (i % 7)),
+              Float32Array.from({ length: sizeOf(b) }, (_, i) => (i % 3 ? 2 : 0.5) + 0.03 * (i % 7)),
               b,
             ),
           };
