@@ -87,8 +87,9 @@ function planLength(
   held: number,
   options: GenerateOptions,
 ): number {
-  const room = Math.min(model.contextLength, options.cache?.capacity ?? Infinity) - held - prompt.length;
-  const wanted = options.maxNewTokens ?? room;
+  const { prefillChunk = 512, cache } = options;
+  const room = Math.min(model.contextLength, cache?.capacity ?? Infinity) - held - prompt.length;
+  const wanted = options.maxNewTokens ?? Math.max(room, 0);
   if (prompt.length === 0) {
     throw new RangeError(
       "generate: the prompt is empty, expected at least one token. Start with the model's bos token.",
@@ -100,10 +101,17 @@ function planLength(
       `generate: prompt[${i}] is ${id}, expected an integer in [0, ${model.vocabSize}). Is this the model's tokenizer?`,
     );
   });
-  if (!(Number.isInteger(wanted) && wanted >= 0) || wanted > room) {
+  if (!(Number.isInteger(prefillChunk) && prefillChunk >= 1)) {
+    throw new RangeError(`generate: prefillChunk is ${prefillChunk}, expected an integer of at least 1.`);
+  }
+  if (!(Number.isInteger(wanted) && wanted >= 0)) {
+    throw new RangeError(`generate: maxNewTokens is ${wanted}, expected a non-negative integer.`);
+  }
+  if (wanted > room) {
     throw new RangeError(
       `generate: ${held + prompt.length} tokens and ${wanted} new ones, expected at most ${model.contextLength} in all` +
-        `${options.cache ? ` and ${options.cache.capacity} in the cache` : ""}. Shorten the prompt, or lower maxNewTokens to ${Math.max(room, 0)}.`,
+        `${cache ? ` and ${cache.capacity} in the cache` : ""}. Shorten the prompt` +
+        `${room < 0 ? "" : `, or lower maxNewTokens to ${room}`}.`,
     );
   }
   return wanted;

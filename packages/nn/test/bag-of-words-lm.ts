@@ -1,0 +1,63 @@
+import {
+  disposeTree,
+  type ParamTree,
+  reshape,
+  slice,
+  sum,
+  type Tensor2D,
+  type Tensor3D,
+  type Tensor4D,
+  tensor,
+  tidy,
+} from "@corenet/tensor";
+import type { CausalLm, ForwardOptions } from "../src/causal-lm.ts";
+import { embedding } from "../src/embedding.ts";
+import { KvCache } from "../src/kv-cache.ts";
+
+/**
+ * The smallest language model with a memory: its logits are the sum of one table row for every token seen, so what
+ * follows can be worked out by hand. Gives the last position's logits only.
+ */
+export class BagOfWordsLm implements CausalLm {
+  readonly vocabSize: number;
+  readonly contextLength: number;
+  readonly kvShapes;
+  readonly params: { readonly table: Tensor2D };
+  /** How many tokens each call brought. */
+  readonly calls: number[] = [];
+  /** Called before each forward pass. */
+  onForward: () => void = () => {};
+
+  constructor(table: readonly (readonly number[])[], { contextLength = 32 } = {}) {
+    this.params = { table: tensor(table) };
+    this.vocabSize = table.length;
+    this.contextLength = contextLength;
+    this.kvShapes = [{ numKvHeads: 1, headDim: this.vocabSize }];
+  }
+
+  forward(tokens: Tensor2D, { cache }: ForwardOptions = {}): Tensor3D {
+    this.onForward();
+    const [B, T] = tokens.shape;
+    const V = this.vocabSize;
+    this.calls.push(T);
+    cache?.checkRoom(T);
+    return tidy(() => {
+      const rows = reshape(embedding(tokens, this.params.table), [B, 1, T, V]);
+      cache?.append(0, { keys: rows, values: rows });
+      const seen: Tensor4D = cache ? slice(cache.layer(0).keys, [0, 0, 0, 0], [B, 1, cache.length, V]) : rows;
+      return sum(seen, { axis: 2 }) as Tensor3D;
+    });
+  }
+
+  createCache({ batch, capacity }: { batch: number; capacity: number }): KvCache {
+    return new KvCache({ shapes: this.kvShapes, batch, capacity });
+  }
+
+  withParams(_params: ParamTree): BagOfWordsLm {
+    throw new TypeError("BagOfWordsLm: keeps its table.");
+  }
+
+  dispose(): void {
+    disposeTree(this.params);
+  }
+}
