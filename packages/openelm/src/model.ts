@@ -44,13 +44,13 @@ export function forward(
 ): Tensor3D {
   const { cache, lengths, logits = "all" } = options;
   const [B, T] = checkTokens(tokens);
-  const past = cache?.length ?? 0;
-  if (cache) checkCache(cache, config, B, T);
+  const past = cache ? checkCache(cache, config, B, T) : 0;
   const validFrom = padding(lengths, cache, B, T);
 
   return tidy(() => {
     const places = positionsOf(config, { past, length: T, cache });
     let x: Tensor3D = embedding(tokens, params.token_embeddings.weight); // [B, T, D]
+    if (lengths && validFrom) cache?.padRows(validFrom); // not before the tokens are known to be good
     params.layers.forEach((layer, i) => {
       x = decoderLayer(x, layer, config, { index: i, places, cache, validFrom });
     });
@@ -179,20 +179,47 @@ export function checkTokens(tokens: Tensor2D): [B: number, T: number] {
   throw new RangeError(`OpenElm: tokens has shape [${B}, ${T}], expected at least one row and one token.`);
 }
 
-export function checkCache(cache: KvCache, config: OpenElmConfig, B: number, T: number): void {
+/**
+ * Throws unless T more tokens of B rows can go into layers 0 to `last` of the cache.
+ *
+ * @returns how many positions these layers hold
+ */
+export function checkCache(
+  cache: KvCache,
+  config: OpenElmConfig,
+  B: number,
+  T: number,
+  last = config.layers.length - 1,
+): number {
   const same =
     cache.shapes.length === config.layers.length &&
     cache.shapes.every(({ numKvHeads, headDim }, i) => {
       return numKvHeads === config.layers[i]?.numKvHeads && headDim === config.headDim;
     });
   if (!same || cache.batch !== B) {
-    const heads = (counts: readonly (number | undefined)[]) => `[${counts}]`;
+    const heads = (counts: readonly number[], width: number | undefined) => `[${counts}] of width ${width}`;
     throw new RangeError(
-      `OpenElm: the cache is for ${cache.batch} rows and key-value heads ${heads(cache.shapes.map((s) => s.numKvHeads))}, ` +
-        `expected ${B} rows and ${heads(config.layers.map((l) => l.numKvHeads))}. Make it with createCache of this model.`,
+      `OpenElm: the cache is for ${cache.batch} rows and key-value heads ` +
+        `${heads(
+          cache.shapes.map((shape) => shape.numKvHeads),
+          cache.shapes[0]?.headDim,
+        )}, expected ${B} rows and ` +
+        `${heads(
+          config.layers.map((layer) => layer.numKvHeads),
+          config.headDim,
+        )}. Make it with createCache of this model.`,
     );
   }
-  cache.checkRoom(T);
+  const held = Array.from({ length: last + 1 }, (_, layer) => cache.layerLength(layer));
+  const past = held[0] as number;
+  if (held.some((length) => length !== past)) {
+    throw new RangeError(
+      `OpenElm: layers 0 to ${last} of the cache hold [${held}] positions, expected the same in each. ` +
+        `Write what is missing, or truncate it to ${Math.min(...held)}.`,
+    );
+  }
+  cache.checkRoom(T, 0);
+  return past;
 }
 
 function padding(
@@ -208,6 +235,5 @@ function padding(
     );
   }
   const validFrom = lengths.map((n) => T - n);
-  cache?.padRows(validFrom);
   return validFrom;
 }

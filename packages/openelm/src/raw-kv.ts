@@ -24,9 +24,9 @@ export function readRawKv(
 ): void {
   checkLayer("readRawKv", last, config);
   const [B, T] = checkTokens(tokens);
-  if (cache) checkCache(cache, config, B, T);
+  const past = cache ? checkCache(cache, config, B, T, last) : 0;
   tidy(() => {
-    const places = positionsOf(config, { past: cache?.length ?? 0, length: T, cache });
+    const places = positionsOf(config, { past, length: T, cache });
     const context = { places, cache, validFrom: cache?.validFrom };
     const hand = (index: number, { keys, values }: KvPair) => {
       onLayer(index, { keys: keep(clone(keys)), values: keep(clone(values)) });
