@@ -1,0 +1,40 @@
+export { type ChainOptions, createChainSampler, type TaskBatch } from "./chain.ts";
+export { CpythonRandom, cpython, sharedCpython } from "./cpython.ts";
+export { type CurriculumOptions, type CurriculumShape, curriculumProgress } from "./curriculum.ts";
+export { type CurriculumScalesOptions, curriculumScales } from "./curriculum-scales.ts";
+export type { AnyBatch, Batch, Epoch, EpochOptions, Sampler } from "./epoch.ts";
+export { type GrowingScalesOptions, growingScales } from "./growing-scales.ts";
+export {
+  fixedBatchScales,
+  fixedScale,
+  type ImageScalesOptions,
+  type VariableBatchOptions,
+  variableBatchScales,
+} from "./image-scales.ts";
+export type { ImageSizesOptions } from "./image-sizes.ts";
+export { makeDivisible } from "./make-divisible.ts";
+export type { OrderOptions, RankOptions } from "./order.ts";
+export { type EpochRandom, type RandomSource, seededRandom } from "./random.ts";
+export { createSampler, type Draw, type SamplerOptions } from "./sampler.ts";
+export type { ImageScale, Scale, SequenceScale, VideoScale } from "./scale.ts";
+export {
+  type CurriculumSequencesOptions,
+  curriculumSequences,
+  type SequenceScalesOptions,
+  sequenceScales,
+} from "./sequence-scales.ts";
+export { type SideListOptions, sideList } from "./side-list.ts";
+export type { Sides, Size } from "./size.ts";
+export {
+  type ClipScale,
+  createVideoClipSampler,
+  fpsScales,
+  type VideoClipOptions,
+  type VideoMetadata,
+} from "./video-clips.ts";
+export {
+  fixedVideoScale,
+  randomClips,
+  type VariableFramesOptions,
+  variableFramesScales,
+} from "./video-scales.ts";
