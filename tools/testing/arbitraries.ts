@@ -42,7 +42,7 @@ export function broadcastPair({ maxRank = 6, minSide = 1 } = {}): fc.Arbitrary<[
 }
 
 /** A float32 in [min, max]. */
-export function real({ min = -4, max = 4 } = {}): fc.Arbitrary<number> {
+function real({ min = -4, max = 4 } = {}): fc.Arbitrary<number> {
   return fc.float({ min: Math.fround(min), max: Math.fround(max), noNaN: true });
 }
 

@@ -7,7 +7,7 @@ export interface Grid {
 const sizeOf = (shape: readonly number[]): number => shape.reduce((product, side) => product * side, 1);
 
 /** Every index of a shape, in order. */
-export function indices(shape: readonly number[]): number[][] {
+function indices(shape: readonly number[]): number[][] {
   return Array.from({ length: sizeOf(shape) }, (_, flat) => {
     let rest = flat;
     const index: number[] = [];

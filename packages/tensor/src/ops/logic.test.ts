@@ -18,7 +18,7 @@ import {
   equal,
   greater,
   greaterEqual,
-  isFinite,
+  isFinite as isFiniteEach,
   less,
   lessEqual,
   logicalAnd,
@@ -111,11 +111,11 @@ onEveryBackend(() => {
 
   test("logicalNot and isFinite", async () => {
     await expect(logicalNot(tensor(Uint8Array.of(1, 0)))).toBeAllClose([0, 1]);
-    await expect(isFinite(tensor([1, NaN, Infinity, -Infinity, 3.4e38, 1e-45]))).toBeAllClose([
+    await expect(isFiniteEach(tensor([1, NaN, Infinity, -Infinity, 3.4e38, 1e-45]))).toBeAllClose([
       1, 0, 0, 0, 1, 1,
     ]);
     expect(() => logicalNot(tensor([1]))).toThrow("logicalNot is float32, expected bool");
-    expect(() => isFinite(tensor(Int32Array.of(1)))).toThrow("isFinite is int32, expected float32");
+    expect(() => isFiniteEach(tensor(Int32Array.of(1)))).toThrow("isFinite is int32, expected float32");
   });
 
   test("where chooses among three that broadcast", async () => {
@@ -169,7 +169,7 @@ onEveryBackend(() => {
 
   test("where keeps NaN of the other side out of the gradient", async () => {
     const x = tensor([1, NaN]);
-    const { grads } = valueAndGrad((p: Tensor) => sum(where(isFinite(p), p, 0)), x);
+    const { grads } = valueAndGrad((p: Tensor) => sum(where(isFiniteEach(p), p, 0)), x);
     await expect(grads).toBeAllClose([1, 0]);
   });
 
