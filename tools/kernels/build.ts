@@ -18,11 +18,21 @@ const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 const require = createRequire(import.meta.url);
 
 /** The builds, and the WebAssembly features each may use. */
-const BUILDS = { relaxed: "simd,relaxed-simd", simd: "simd" };
+const BUILDS = { relaxed: "threads,simd,relaxed-simd", simd: "threads,simd" };
 
 const OPTIONS = [
   ...["-O3", "--noAssert", "--uncheckedBehavior", "always", "--runtime", "stub"],
-  ...["--importMemory", "--noExportMemory", "--initialMemory", "1", "--baseDir", root],
+  // Shared, so that threads can link to it; where memory is not, the host changes one byte of the import.
+  ...[
+    "--importMemory",
+    "--noExportMemory",
+    "--initialMemory",
+    "1",
+    "--maximumMemory",
+    "65536",
+    "--sharedMemory",
+  ],
+  ...["--baseDir", root],
 ];
 
 /** Every .ts file below `folder`, sorted, so that the hash does not depend on the file system. */
@@ -79,7 +89,7 @@ function checkModule(entry: string, binary: Uint8Array): void {
         "Look for what pulls in the runtime: strings, classes, arrays, Math functions that abort.",
     );
   }
-  const memory = new WebAssembly.Memory({ initial: 16 });
+  const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true });
   const bytes = new Uint8Array(memory.buffer).fill(0xa5);
   new WebAssembly.Instance(module, { env: { memory } });
   if (!bytes.every((byte) => byte === 0xa5)) {

@@ -20,7 +20,7 @@ const GUARD_BYTE = 0xa5; // not the poison: NaN read behind the end and written 
 
 /** Links `module` (base64) to an unshared memory. What is allocated is full of NaN. */
 export function createHeap(module: string): Heap {
-  const memory = new WebAssembly.Memory({ initial: 64 });
+  const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
   const instance = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(module, "base64")), {
     env: { memory },
   });

@@ -1,5 +1,6 @@
 import type { Backend } from "@corenet/tensor";
 import { replaceMatMul } from "./replace-mat-mul.ts";
+import { replaceMultiply } from "./replace-multiply.ts";
 
 let replaced = false;
 
@@ -12,7 +13,10 @@ export function cpu(): Backend {
     name: "cpu",
     async start() {
       await import("@tensorflow/tfjs-backend-cpu");
-      if (!replaced) replaceMatMul();
+      if (!replaced) {
+        replaceMatMul();
+        replaceMultiply();
+      }
       replaced = true;
       return { name: "cpu", readsAtOnce: true };
     },

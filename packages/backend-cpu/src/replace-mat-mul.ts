@@ -1,16 +1,10 @@
 import { replaceKernel, type TensorInfo } from "@corenet/tensor/host";
-import { findBackend } from "@tensorflow/tfjs-core";
 import { multiplyRows, turn } from "./mat-mul.ts";
-
-/** What we use of TensorFlow.js's backend object. */
-interface TfjsCpuBackend {
-  readonly data: { get(dataId: object): { values: Float32Array } };
-  makeTensorInfo(shape: number[], dtype: string, values: Float32Array): TensorInfo;
-}
+import { tfjsBackend } from "./tfjs.ts";
 
 /** Puts our product in the place of the stock BatchMatMul: [..., M, K] · [..., K, N], equal batches or a shared matrix. */
 export function replaceMatMul(): void {
-  const backend = findBackend("cpu") as object as TfjsCpuBackend;
+  const backend = tfjsBackend();
   replaceKernel("BatchMatMul", "cpu", (stock) => (inputs, attrs) => {
     const [a, b] = [inputs.a, inputs.b] as [TensorInfo, TensorInfo];
     if (a.dtype !== "float32" || b.dtype !== "float32") return stock(inputs, attrs);
@@ -22,7 +16,8 @@ export function replaceMatMul(): void {
     const [leadA, leadB] = [a.shape.slice(0, -2), b.shape.slice(0, -2)];
     const [countA, countB] = [sizeOf(leadA), sizeOf(leadB)];
     const batch = Math.max(countA, countB);
-    const [valuesA, valuesB] = [backend.data.get(a.dataId).values, backend.data.get(b.dataId).values];
+    const valuesOf = (info: TensorInfo) => backend.data.get(info.dataId).values as Float32Array;
+    const [valuesA, valuesB] = [valuesOf(a), valuesOf(b)];
     const c = new Float32Array(batch * M * N);
     for (let i = 0; i < batch; i++) {
       const left = matrixAt(valuesA, countA === 1 ? 0 : i, rowsA, columnsA, transposeA);

@@ -1,6 +1,7 @@
 // Starts TensorFlow.js's compiled C++ without TensorFlow.js's own loader: no file lookup, no hanging promise, no
 // handlers left behind in the host process, and nothing on the console.
 import { BackendError } from "@corenet/core";
+import { declareShared } from "./shared-memory.ts";
 
 /** What we use of the module that Emscripten makes. */
 export interface EmscriptenModule {
@@ -20,16 +21,24 @@ type ProcessLike = {
 
 const processEvents = ["uncaughtException", "unhandledRejection"] as const;
 
-/** @throws BackendError when the bytes do not compile or link */
-export async function startEmscripten(binary: Uint8Array<ArrayBuffer>): Promise<EmscriptenModule> {
-  // @ts-expect-error: the package ships no types for this file
+/**
+ * @param binary - TensorFlow.js's file, as published
+ * @param options - `shared` asks for a heap that threads can see; where there is none to be had, it is not shared
+ * @throws BackendError when the bytes do not compile or link
+ */
+export async function startEmscripten(
+  binary: Uint8Array<ArrayBuffer>,
+  { shared }: { shared: boolean },
+): Promise<EmscriptenModule> {
   const imported: { default?: unknown } = await import(
     "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js"
   );
   const factory = (imported.default ?? (imported as unknown)) as Factory;
   const restore = watchProcessHandlers();
   try {
-    const module = await link(factory, binary);
+    const module = shared
+      ? await link(factory, declareShared(binary.slice(), true)).catch(() => link(factory, binary))
+      : await link(factory, binary);
     const noResult = null;
     module.tfjs = {
       init: module.cwrap("init", noResult, []),

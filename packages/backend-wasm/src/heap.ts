@@ -1,7 +1,10 @@
 // The heap that all of WebAssembly's tensors share, guarded: TensorFlow.js does not look whether an allocation
 // succeeded, and would write over other tensors.
 import { OutOfMemoryError } from "@corenet/core";
+import type { PerThread } from "@corenet/tensor";
 import type { EmscriptenModule } from "./emscripten.ts";
+
+const CACHE_LINE = 64; // bytes
 
 /** Makes every allocation from JavaScript throw where it fails. */
 export function guardHeap(module: EmscriptenModule): void {
@@ -29,17 +32,18 @@ export class Scratch {
     this.#module = module;
   }
 
-  /** The address of at least `bytes` bytes, aligned to 16. */
-  reserve(bytes: number): number {
-    if (bytes > this.#bytes) {
+  /** Room for each of `threads` threads: `bytes` rounded up, so that no two share a cache line. */
+  reserve(bytes: number, threads: number): PerThread {
+    const stride = Math.ceil(bytes / CACHE_LINE) * CACHE_LINE;
+    const total = stride * threads;
+    if (total > this.#bytes) {
       if (this.#address) this.#module._free(this.#address);
       this.#address = 0;
       this.#bytes = 0;
-      const rounded = 2 ** Math.ceil(Math.log2(Math.max(bytes, 65536)));
-      const room = Math.min(rounded, bytes + 2 ** 24);
-      this.#address = this.#module._malloc(room + 16) >>> 0;
+      const room = Math.max(65536, Math.min(2 * total, total + 2 ** 24));
+      this.#address = this.#module._malloc(room + CACHE_LINE) >>> 0;
       this.#bytes = room;
     }
-    return ((this.#address + 15) & ~15) >>> 0;
+    return { address: Math.ceil(this.#address / CACHE_LINE) * CACHE_LINE, stride };
   }
 }

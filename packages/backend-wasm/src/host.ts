@@ -5,10 +5,12 @@ import { relaxedSimd } from "wasm-feature-detect";
 import { fromBase64 } from "./binary.ts";
 import type { EmscriptenModule } from "./emscripten.ts";
 import { guardHeap, Scratch } from "./heap.ts";
+import { declareShared, isShared } from "./shared-memory.ts";
 import type { TfjsWasmBackend } from "./tfjs.ts";
+import { ThreadPool } from "./threads/pool.ts";
 
 /** Kernels' access to TensorFlow.js's heap. */
-export function createHost(module: EmscriptenModule, backend: TfjsWasmBackend): WasmHost {
+export function createHost(module: EmscriptenModule, backend: TfjsWasmBackend, maxThreads: number): WasmHost {
   guardHeap(module);
   const memory = Object.values(module.asm).find((value) => value instanceof WebAssembly.Memory);
   if (!(memory instanceof WebAssembly.Memory)) {
@@ -16,21 +18,29 @@ export function createHost(module: EmscriptenModule, backend: TfjsWasmBackend): 
       "wasm: TensorFlow.js's module exports no memory. Is tfjs-backend-wasm at version 4.22.0?",
     );
   }
+  const threads = isShared(memory) ? maxThreads : 1;
+  const pool = threads > 1 ? new ThreadPool(memory, threads) : null;
   const scratch = new Scratch(module);
+  const modules = new WeakMap<WasmKernels, WebAssembly.Module>();
   return {
     memory,
+    threads,
     address: (tensor: Tensor) => backend.dataIdMap.get(dataIdOf(tensor)).memoryOffset,
     output: (shape: readonly number[], dtype: DType) => tensorFromInfo(backend.makeOutput([...shape], dtype)),
-    scratch: (bytes) => scratch.reserve(bytes),
+    scratch: (bytes) => scratch.reserve(bytes, threads),
     async compile(source) {
       const build = (await relaxedSimd()) ? await source.relaxed() : await source.simd();
-      return WebAssembly.compile(fromBase64(build.default));
+      return WebAssembly.compile(declareShared(fromBase64(build.default), isShared(memory)));
     },
-    instantiate(kernels) {
-      return new WebAssembly.Instance(kernels, { env: { memory } }).exports as WasmKernels;
+    instantiate(module) {
+      const kernels = new WebAssembly.Instance(module, { env: { memory } }).exports as WasmKernels;
+      modules.set(kernels, module);
+      return kernels;
     },
-    parallel(kernels, fn, tasks, ...args) {
-      kernels[fn]?.(...args, 0, tasks); // one thread takes all
+    parallel(kernels, fn, { tasks, grain }, ...args) {
+      const module = modules.get(kernels);
+      if (pool && module) pool.run({ module, functions: kernels, fn, tasks, grain, args });
+      else kernels[fn]?.(...args.map((arg) => (typeof arg === "number" ? arg : arg.address)), 0, tasks);
     },
   };
 }

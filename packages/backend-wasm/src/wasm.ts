@@ -12,6 +12,11 @@ export interface WasmOptions {
    * its own: a URL or its bytes. @default the copy inside this package
    */
   binary?: BinarySource;
+  /**
+   * Threads for large ops, the calling one included. In a browser more than one needs cross-origin isolation. Results
+   * do not depend on it. @default the processor's cores, at most 8
+   */
+  threads?: number;
 }
 
 const kernelModule: WasmModuleSource = {
@@ -22,7 +27,7 @@ const kernelModule: WasmModuleSource = {
 let started: Promise<RunningBackend> | null = null;
 
 /**
- * WebAssembly SIMD, on one thread: the fast backend of every machine without a GPU. A realm has one heap, so a second
+ * WebAssembly SIMD and threads: the fast backend of every machine without a GPU. A realm has one heap, so a second
  * start gives the first again.
  *
  * @throws BackendError at the start, when the machine has no SIMD or the file cannot be had or compiled
@@ -40,15 +45,29 @@ export function wasm(options: WasmOptions = {}): Backend {
   };
 }
 
-async function start({ binary }: WasmOptions): Promise<RunningBackend> {
+async function start({ binary, threads = defaultThreads() }: WasmOptions): Promise<RunningBackend> {
+  if (!(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
+    throw new RangeError(`wasm: threads is ${threads}, expected an integer from 1 to 64.`);
+  }
   if (typeof WebAssembly === "undefined") {
     throw new BackendError(
       "wasm: this runtime has no WebAssembly. Use cpu(), or allow it: script-src 'wasm-unsafe-eval'.",
     );
   }
-  const module: EmscriptenModule = await startEmscripten(await loadBinary(binary));
+  const shared = threads > 1 && canShareMemory();
+  const module: EmscriptenModule = await startEmscripten(await loadBinary(binary), { shared });
   const backend = await createTfjsBackend(module);
-  const host = createHost(module, backend);
+  const host = createHost(module, backend, threads);
   replaceStockKernels(host, host.instantiate(await host.compile(kernelModule)), backend);
   return { name: "wasm", readsAtOnce: true, wasm: host };
+}
+
+function defaultThreads(): number {
+  return Math.max(1, Math.min(8, globalThis.navigator?.hardwareConcurrency ?? 1));
+}
+
+/** Browsers share memory between threads only in pages that are isolated from other origins. */
+function canShareMemory(): boolean {
+  const isolated = (globalThis as { crossOriginIsolated?: boolean }).crossOriginIsolated;
+  return typeof SharedArrayBuffer !== "undefined" && isolated !== false;
 }

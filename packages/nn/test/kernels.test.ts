@@ -284,7 +284,7 @@ describe.each([
       inParts("attention", tasks, pQ, pK, pV, ...sizes, out, lse, scratch);
 
       const want = attentionReference(p, S, scale, q, k, v, dout, validFrom);
-      expectClose(heap.floats(out, q.length), want.out, 3e-6);
+      expectClose(heap.floats(out, q.length), want.out, 1e-6, 2); // a mean of values in [-2, 2]
       expectClose(heap.floats(lse, want.lse.length), want.lse, 1e-6, 1);
 
       const [dq, dk, dv] = [

@@ -119,11 +119,15 @@ export function gemmPackedB(
     if (!accumulate) for (let m = 0; m < M; m++) memory.fill(c + (<usize>m * <usize>ldc << 2), 0, <usize>N << 2);
     return;
   }
-  if (M <= FEW_ROWS) {
-    fewRows(format, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
-    return;
-  }
+  if (M <= FEW_ROWS) fewRows(format, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
+  else packedProduct(format, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
+}
 
+/** `gemmPackedB` by packed blocks, however few the rows; K > 0. */
+function packedProduct(
+  format: i32, transA: i32, transB: i32, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32,
+  c: usize, ldc: i32, alpha: f32, accumulate: i32, scratch: usize,
+): void {
   const stride = <usize>ldc << 2;
   const bShift = format == 0 ? 2 : 1;
   const packedA = scratch + TILE;
@@ -186,4 +190,29 @@ export function gemmBatched(
       b + (i * <usize>strideB << 2), transB ? K : N, c + (i * <usize>strideC << 2), N, alpha, accumulate, scratch,
     );
   }
+}
+
+/**
+ * Parts [begin, end) of one product, a part being `size` rows of C, or `size` columns when `byColumns` is 1; the last
+ * may be smaller. K > 0. Whoever computes a part gets the same bits as who computes the whole: `size` is a multiple of
+ * the tile, 6 rows or 8 columns. scratch: gemmScratchBytes(M, N, K), one for each thread.
+ */
+export function gemmParts(
+  format: i32, transA: i32, transB: i32, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32,
+  c: usize, ldc: i32, alpha: f32, accumulate: i32, scratch: usize, byColumns: i32, size: i32, begin: i32, end: i32,
+): void {
+  const from = begin * size;
+  const to = min(end * size, byColumns ? N : M);
+  if (from >= to) return;
+  const rows = byColumns ? M : to - from;
+  const cols = byColumns ? to - from : N;
+  if (byColumns) {
+    b += <usize>from * (transB ? <usize>ldb : 1) << (format == 0 ? 2 : 1);
+    c += <usize>from << 2;
+  } else {
+    a += <usize>from * (transA ? 1 : <usize>lda) << 2;
+    c += <usize>from * <usize>ldc << 2;
+  }
+  if (M <= FEW_ROWS) fewRows(format, transA, transB, rows, cols, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
+  else packedProduct(format, transA, transB, rows, cols, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
 }

@@ -2,4 +2,4 @@
 
 export { decodeRows } from "./decode";
 export { countNonFiniteF16 } from "./format";
-export { gemmPackedB, gemmScratchBytes } from "./gemm";
+export { gemmPackedB, gemmParts, gemmScratchBytes } from "./gemm";

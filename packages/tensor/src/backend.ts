@@ -30,23 +30,41 @@ export interface WasmModuleSource {
   simd(): Promise<{ default: string }>;
 }
 
+/** An argument of which each thread has its own: the first at `address`, the next `stride` bytes further. */
+export interface PerThread {
+  readonly address: number;
+  readonly stride: number;
+}
+
+export interface ParallelWork {
+  readonly tasks: number;
+  /** As many tasks as take some ten microseconds: less is not worth handing over. */
+  readonly grain: number;
+}
+
 /** WebAssembly on TensorFlow.js's own heap, so that kernels work on tensors in place. */
 export interface WasmHost {
   readonly memory: WebAssembly.Memory;
+  /** Threads that large ops are shared among, the calling one included. */
+  readonly threads: number;
   /** The byte address of a tensor's first element. Moves never, dies with the tensor. */
   address(tensor: Tensor): number;
   /** A new tensor whose memory is NOT zeroed. */
   output(shape: readonly number[], dtype: DType): Tensor;
   /**
-   * The address of `bytes` bytes, 16-byte aligned, valid until the next call of `scratch`.
+   * Room for a kernel's own use, 16-byte aligned, valid until the next call of `scratch`: `bytes` for each thread. Pass
+   * it to `parallel` as it is, or its `address` to a kernel that one thread runs.
    * @throws OutOfMemoryError when the heap is exhausted
    */
-  scratch(bytes: number): number;
+  scratch(bytes: number): PerThread;
   /** The build of a module that this machine runs best. */
   compile(source: WasmModuleSource): Promise<WebAssembly.Module>;
   instantiate(module: WebAssembly.Module): WasmKernels;
-  /** Calls `kernel[fn](...args, begin, end)` so that [0, tasks) is covered once. */
-  parallel(kernel: WasmKernels, fn: string, tasks: number, ...args: number[]): void;
+  /**
+   * Calls `kernels[fn](...args, begin, end)` so that [0, tasks) is covered once, by several threads where that pays.
+   * Ranges must not depend on each other.
+   */
+  parallel(kernels: WasmKernels, fn: string, work: ParallelWork, ...args: (number | PerThread)[]): void;
 }
 
 /**

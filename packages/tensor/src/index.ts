@@ -2,6 +2,8 @@ export {
   activeBackend,
   type Backend,
   moduleLoader,
+  type ParallelWork,
+  type PerThread,
   type RunningBackend,
   type Uniform,
   useBackend,

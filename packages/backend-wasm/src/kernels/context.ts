@@ -1,4 +1,4 @@
-import type { WasmHost, WasmKernels } from "@corenet/tensor";
+import type { ParallelWork, PerThread, WasmHost, WasmKernels } from "@corenet/tensor";
 import type { TensorInfo } from "@corenet/tensor/host";
 import type { TfjsWasmBackend } from "../tfjs.ts";
 
@@ -25,6 +25,11 @@ export class KernelContext {
     if (!kernel)
       throw new TypeError(`wasm: the kernel module has no "${name}". Build it again: npm run build.`);
     return kernel(...args);
+  }
+
+  /** One of our compiled functions over a range of tasks. */
+  parallel(name: string, work: ParallelWork, ...args: (number | PerThread)[]): void {
+    this.host.parallel(this.kernels, name, work, ...args);
   }
 
   address(info: TensorInfo): number {

@@ -8,6 +8,8 @@ import type {
   AttentionOutputs,
 } from "./op.ts";
 
+const GRAIN_FLOPS = 250_000; // ten microseconds
+
 export async function attention(host: WasmHost) {
   const kernels = await loadModule(host);
   return ([q, k, v]: AttentionInputs, attrs: AttentionAttrs): AttentionOutputs => {
@@ -20,10 +22,11 @@ export async function attention(host: WasmHost) {
     const scratch = host.scratch(kernels.attentionScratchBytes?.(H, Hkv, T, attrs.length, d) ?? 0);
     const tasks = kernels.attentionTasks?.(B, H, Hkv, T) ?? 0;
     const inputs = [q, k, v].map(host.address);
+    const work = { tasks, grain: Math.ceil(GRAIN_FLOPS / (4 * (q.size / tasks) * attrs.length)) };
     host.parallel(
       kernels,
       "attention",
-      tasks,
+      work,
       ...inputs,
       ...sizes,
       starts,
@@ -48,7 +51,9 @@ export async function attentionGrad(host: WasmHost) {
     const scratch = host.scratch(kernels.attentionGradScratchBytes?.(T, attrs.length, d) ?? 0);
     const inputs = [q, k, v, y, lse, dy].map(host.address);
     const outputs = [dq, dk, dv].map(host.address);
-    host.parallel(kernels, "attentionGrad", B * Hkv, ...inputs, ...sizes, starts, ...outputs, scratch);
+    const tasks = B * Hkv;
+    const work = { tasks, grain: Math.ceil(GRAIN_FLOPS / (10 * (q.size / tasks) * attrs.length)) };
+    host.parallel(kernels, "attentionGrad", work, ...inputs, ...sizes, starts, ...outputs, scratch);
     return [dq, dk, dv];
   };
 }

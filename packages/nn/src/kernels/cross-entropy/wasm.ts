@@ -10,7 +10,8 @@ export async function crossEntropy(host: WasmHost) {
     const losses = host.output([N], "float32") as Tensor1D;
     const lse = host.output([N], "float32") as Tensor1D;
     const [x, t, y, z] = [logits, targets, losses, lse].map(host.address) as [number, number, number, number];
-    host.parallel(kernels, "crossEntropy", N, x, t, V, ignoreIndex, labelSmoothing, zLoss, y, z);
+    const work = { tasks: N, grain: Math.ceil(8192 / V) };
+    host.parallel(kernels, "crossEntropy", work, x, t, V, ignoreIndex, labelSmoothing, zLoss, y, z);
     return [losses, lse];
   };
 }
@@ -23,10 +24,11 @@ export async function crossEntropyGrad(host: WasmHost) {
     const dLogits = host.output([N, V], "float32") as Tensor2D;
     const inputs = [logits, targets, lse].map(host.address);
     const options = [V, ignoreIndex, labelSmoothing, zLoss, 1];
+    const work = { tasks: N, grain: Math.ceil(8192 / V) };
     host.parallel(
       kernels,
       "crossEntropyGrad",
-      N,
+      work,
       ...inputs,
       ...options,
       host.address(dLosses),

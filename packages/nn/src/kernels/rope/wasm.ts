@@ -8,7 +8,8 @@ export async function rope(host: WasmHost) {
     const [B, H, T, d] = x.shape;
     const y = host.output(x.shape, "float32") as Tensor4D;
     const [from, c, s] = [x, cos, sin].map(host.address) as [number, number, number];
-    host.parallel(kernels, "rope", B * H * T, from, c, s, T, d, 0, host.address(y), sign);
+    const work = { tasks: B * H * T, grain: Math.ceil(32768 / d) };
+    host.parallel(kernels, "rope", work, from, c, s, T, d, 0, host.address(y), sign);
     return [y];
   };
 }

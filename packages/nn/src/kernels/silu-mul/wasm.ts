@@ -6,7 +6,8 @@ export async function siluMul(host: WasmHost) {
   return ([gateUp]: [Tensor]): [Tensor] => {
     const F = (gateUp.shape.at(-1) as number) / 2;
     const y = host.output([...gateUp.shape.slice(0, -1), F], "float32");
-    host.parallel(kernels, "siluMul", y.size / F, host.address(gateUp), F, host.address(y));
+    const work = { tasks: y.size / F, grain: Math.ceil(8192 / F) };
+    host.parallel(kernels, "siluMul", work, host.address(gateUp), F, host.address(y));
     return [y];
   };
 }
@@ -17,7 +18,8 @@ export async function siluMulGrad(host: WasmHost) {
     const F = dy.shape.at(-1) as number;
     const dGateUp = host.output(gateUp.shape, "float32");
     const [from, up] = [host.address(gateUp), host.address(dy)];
-    host.parallel(kernels, "siluMulGrad", dy.size / F, from, up, F, host.address(dGateUp));
+    const work = { tasks: dy.size / F, grain: Math.ceil(8192 / F) };
+    host.parallel(kernels, "siluMulGrad", work, from, up, F, host.address(dGateUp));
     return [dGateUp];
   };
 }

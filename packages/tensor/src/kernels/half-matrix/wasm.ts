@@ -17,7 +17,8 @@ export async function halfRows(host: WasmHost) {
     const [n] = ids.shape;
     const out = host.output([n, columns], "float32") as Tensor2D;
     const addresses = [host.address(payload), host.address(ids), columns, host.address(out)];
-    host.parallel(kernels, "decodeRows", n, formats[format], ...addresses);
+    const work = { tasks: n, grain: Math.ceil(32768 / columns) };
+    host.parallel(kernels, "decodeRows", work, formats[format], ...addresses);
     return [out];
   };
 }
@@ -29,7 +30,7 @@ export async function halfMatMul(host: WasmHost) {
     const [M] = x.shape;
     const [N, K] = transpose ? [columns, rows] : [rows, columns];
     const out = host.output([M, N], "float32");
-    const scratch = host.scratch(kernels.gemmScratchBytes?.(M, N, K) ?? 0);
+    const { address: scratch } = host.scratch(kernels.gemmScratchBytes?.(M, N, K) ?? 0);
     const [a, b, c] = [host.address(x), host.address(payload), host.address(out)];
     // prettier-ignore
     kernels.gemmPackedB?.(

@@ -15,7 +15,7 @@ export const adamwUpdateWasm: WasmKernel<AdamwTensors, [Tensor, Tensor, Tensor],
     host.parallel(
       kernels,
       "adamw",
-      w.size,
+      { tasks: w.size, grain: 16384 },
       ...inputs.map(host.address),
       ...[learningRate, beta1, beta2, eps, weightDecay, correction1, correction2, gradScale],
       ...outputs.map(host.address),

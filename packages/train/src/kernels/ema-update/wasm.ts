@@ -6,7 +6,8 @@ export const emaUpdateWasm: WasmKernel<[Tensor, Tensor], [Tensor], EmaUpdateAttr
   const kernels = await linkKernels(host);
   return ([average, w], { decay }) => {
     const out = host.output(w.shape, "float32");
-    host.parallel(kernels, "ema", w.size, host.address(average), host.address(w), decay, host.address(out));
+    const work = { tasks: w.size, grain: 16384 };
+    host.parallel(kernels, "ema", work, host.address(average), host.address(w), decay, host.address(out));
     return [out];
   };
 };

@@ -1,0 +1,149 @@
+import { BackendError } from "@corenet/core";
+import type { PerThread, WasmKernels } from "@corenet/tensor";
+import { CONTROL_BYTES, COUNTER, type Control, controlOf, MAX_ARGS } from "./layout.ts";
+import { startWorker, type WorkerHandle } from "./worker.ts";
+
+export interface Call {
+  readonly module: WebAssembly.Module;
+  readonly functions: WasmKernels;
+  readonly fn: string;
+  readonly tasks: number;
+  /** Tasks that are worth a part of their own. */
+  readonly grain: number;
+  readonly args: readonly (number | PerThread)[];
+}
+
+const PARTS_PER_THREAD = 2; // so that a thread that is held up leaves its second part to the others
+const VECTORS = 64; // elements
+const PATIENCE_MS = 20_000;
+
+/**
+ * Threads over one shared heap. The calling thread works too; workers join a call when they are awake, so nobody waits
+ * for one that starts late, sleeps or has died. Results do not depend on who computes what.
+ */
+export class ThreadPool {
+  readonly threads: number;
+  readonly #memory: WebAssembly.Memory;
+  readonly #control: Control;
+  readonly #workers: WorkerHandle[] = [];
+  readonly #modules = new Map<WebAssembly.Module, { number: number; names: string[] }>();
+  #failure: string | undefined;
+  #started = false;
+
+  /** @param threads - the calling one included */
+  constructor(memory: WebAssembly.Memory, threads: number) {
+    this.threads = threads;
+    this.#memory = memory;
+    this.#control = controlOf(new SharedArrayBuffer(CONTROL_BYTES));
+  }
+
+  /**
+   * Covers [0, tasks) once, in parts.
+   *
+   * @throws BackendError when a worker failed in a part, or does not come back
+   */
+  run(call: Call): void {
+    const parts = Math.min(Math.ceil(call.tasks / call.grain), this.threads * PARTS_PER_THREAD);
+    const run = call.functions[call.fn];
+    if (!run)
+      throw new TypeError(`wasm: the kernel module has no "${call.fn}". Build it again: npm run build.`);
+    const own = call.args.map((arg) => (typeof arg === "number" ? arg : arg.address));
+    if (parts <= 1 || this.#failure !== undefined) {
+      run(...own, 0, call.tasks);
+      return;
+    }
+    if (!this.#started) this.#start();
+    // Elements go in whole vectors, or the last of a part would be computed in another way than in the whole.
+    const unit = call.grain >= VECTORS ? VECTORS : 1;
+    const size = Math.ceil(call.tasks / parts / unit) * unit;
+    const count = Math.ceil(call.tasks / size);
+    this.#open(call, count, size);
+    try {
+      const { counters } = this.#control;
+      for (let part = take(counters); part < count; part = take(counters)) {
+        run(...own, part * size, Math.min(call.tasks, (part + 1) * size));
+      }
+    } finally {
+      this.#close();
+    }
+  }
+
+  /** Ends all workers. Calls run on the calling thread from then on. */
+  dispose(): void {
+    this.#failure ??= "the pool was disposed";
+    for (const worker of this.#workers) worker.terminate();
+    this.#workers.length = 0;
+  }
+
+  #start(): void {
+    this.#started = true;
+    const control = this.#control.counters.buffer;
+    for (let thread = 1; thread < this.threads; thread++) {
+      const worker = startWorker((message) => {
+        this.#failure ??= message;
+      });
+      if (!worker) {
+        this.#failure = "this runtime starts no workers";
+        return;
+      }
+      worker.send({ control, memory: this.#memory, thread });
+      for (const [module, { number, names }] of this.#modules)
+        worker.send({ module, number, functions: names });
+      this.#workers.push(worker);
+    }
+  }
+
+  #open({ module, fn, tasks, args }: Call, parts: number, size: number): void {
+    if (args.length > MAX_ARGS)
+      throw new TypeError(`wasm: ${fn} has ${args.length} arguments, expected at most ${MAX_ARGS}.`);
+    const { number, names } = this.#register(module);
+    const { counters, args: slots, strides } = this.#control;
+    args.forEach((arg, i) => {
+      slots[i] = typeof arg === "number" ? arg : arg.address;
+      strides[i] = typeof arg === "number" ? 0 : arg.stride;
+    });
+    counters[COUNTER.argCount] = args.length;
+    counters[COUNTER.module] = number;
+    counters[COUNTER.fn] = names.indexOf(fn);
+    counters[COUNTER.tasks] = tasks;
+    counters[COUNTER.partSize] = size;
+    counters[COUNTER.parts] = parts;
+    counters[COUNTER.failed] = 0;
+    Atomics.store(counters, COUNTER.next, 0);
+    Atomics.add(counters, COUNTER.generation, 1); // odd: open
+    Atomics.notify(counters, COUNTER.generation);
+  }
+
+  /** Lets no one in any more, and waits for those who are. */
+  #close(): void {
+    const { counters } = this.#control;
+    Atomics.add(counters, COUNTER.generation, 1); // even: closed
+    const start = performance.now();
+    for (let look = 1; Atomics.load(counters, COUNTER.active) > 0; look++) {
+      if (look % 4096 !== 0 || performance.now() - start < PATIENCE_MS) continue;
+      this.#failure = `a worker did not come back within ${PATIENCE_MS / 1000} s`;
+      throw new BackendError(
+        `wasm: ${this.#failure}; results are not complete. Go on from the last checkpoint.`,
+      );
+    }
+    if (Atomics.load(counters, COUNTER.failed) === 0) return;
+    this.#failure = "a worker failed in a kernel";
+    throw new BackendError(
+      `wasm: ${this.#failure}; results are not complete. Go on from the last checkpoint.`,
+    );
+  }
+
+  #register(module: WebAssembly.Module): { number: number; names: string[] } {
+    const known = this.#modules.get(module);
+    if (known) return known;
+    const names = WebAssembly.Module.exports(module).map(({ name }) => name);
+    const entry = { number: this.#modules.size, names };
+    this.#modules.set(module, entry);
+    for (const worker of this.#workers) worker.send({ module, number: entry.number, functions: names });
+    return entry;
+  }
+}
+
+function take(counters: Int32Array<SharedArrayBuffer>): number {
+  return Atomics.add(counters, COUNTER.next, 1);
+}
