@@ -34,5 +34,7 @@ export function replaceMultiply(): void {
 
 /** Elements from one index to the next along each axis; 0 where the side is 1, so that it repeats. */
 function broadcastStrides(shape: readonly number[]): number[] {
-  return shape.map((side, i) => (side === 1 ? 0 : shape.slice(i + 1).reduce((product, next) => product * next, 1)));
+  return shape.map((side, i) =>
+    side === 1 ? 0 : shape.slice(i + 1).reduce((product, next) => product * next, 1),
+  );
 }

@@ -5,7 +5,7 @@ import { wasm } from "@corenet/backend-wasm";
 import { Rng } from "@corenet/core";
 import { crossEntropy, generate } from "@corenet/nn";
 import { createOpenElm, forward, openElmConfig } from "@corenet/openelm";
-import { memory, sum, square, takeData, tensor, tidy, useBackend, valueAndGrad } from "@corenet/tensor";
+import { memory, square, sum, takeData, tensor, tidy, useBackend, valueAndGrad } from "@corenet/tensor";
 import { cosineSchedule, train } from "@corenet/train";
 
 const listeners = process.listeners("unhandledRejection").length;
@@ -59,7 +59,10 @@ for (const backend of [cpu(), wasm()]) {
 }
 
 losses.cpu.forEach((loss, step) => {
-  assert.ok(Math.abs(loss - losses.wasm[step]) < 2e-3, `step ${step}: ${loss} on cpu, ${losses.wasm[step]} on wasm`);
+  assert.ok(
+    Math.abs(loss - losses.wasm[step]) < 2e-3,
+    `step ${step}: ${loss} on cpu, ${losses.wasm[step]} on wasm`,
+  );
 });
 assert.equal(process.listeners("unhandledRejection").length, listeners);
 console.log(`loss ${losses.wasm[0].toFixed(3)} to ${losses.wasm.at(-1).toFixed(3)}`);
