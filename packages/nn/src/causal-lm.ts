@@ -26,7 +26,10 @@ export interface ReadRawKvOptions {
   /** The last layer to compute. */
   last: number;
   cache?: KvCache;
-  /** Gets each layer's pair as soon as it is there, and owns it. */
+  /**
+   * Gets each layer's pair as soon as it is there, and owns it. Called inside the model's `tidy`: `keep` what else it
+   * makes and wants to have afterwards.
+   */
   onLayer(layer: number, kv: KvPair): void;
 }
 

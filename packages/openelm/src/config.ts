@@ -62,7 +62,18 @@ export function openElmConfig(
   const options = typeof source === "string" ? { ...publishedOptions(source), ...overrides } : source;
   const { vocabSize, contextLength = 2048, ropeBase = 10000, tied = true } = options;
   const { numLayers, modelDim, headDim, groupSize, qkvMultipliers, ffnMultipliers, ffnDivisor } = options;
-  checkCounts({ vocabSize, contextLength, numLayers, modelDim, headDim, groupSize, ffnDivisor });
+  const { ropeMaxLength = 2 * contextLength } = options;
+  checkCounts({
+    ropeBase,
+    ropeMaxLength,
+    vocabSize,
+    contextLength,
+    numLayers,
+    modelDim,
+    headDim,
+    groupSize,
+    ffnDivisor,
+  });
   if (headDim % 2 !== 0)
     throw new RangeError(`openElmConfig: headDim is ${headDim}, expected an even number: RoPE turns pairs.`);
   const scaling = { numLayers, modelDim, headDim, groupSize, qkvMultipliers, ffnMultipliers, ffnDivisor };
@@ -73,7 +84,7 @@ export function openElmConfig(
     layers: scaleLayers(scaling),
     contextLength,
     ropeBase,
-    ropeMaxLength: options.ropeMaxLength ?? 2 * contextLength,
+    ropeMaxLength,
     tied,
     rmsNormEps: RMS_NORM_EPS,
     scaling,
@@ -122,7 +133,7 @@ export function parseConfig(json: unknown, file = "config.json"): OpenElmConfig 
   fields.mustBe("ffn_with_glu", true);
   fields.oneOf("activation_fn_name", ["swish", "silu"]);
 
-  const numLayers = fields.count("num_transformer_layers");
+  const numLayers = fields.count("num_transformer_layers", { most: MOST_LAYERS });
   const scaling: LayerScaling = {
     numLayers,
     modelDim: fields.count("model_dim"),
@@ -136,8 +147,8 @@ export function parseConfig(json: unknown, file = "config.json"): OpenElmConfig 
   const kvHeads = fields.optionalCounts("num_kv_heads", numLayers);
   const vocabSize = fields.count("vocab_size");
   const contextLength = fields.count("max_context_length");
-  const ropeMaxLength = fields.count("rope_max_length", 2 * contextLength);
-  const ropeBase = fields.count("rope_freq_constant", 10000);
+  const ropeMaxLength = fields.count("rope_max_length", { fallback: 2 * contextLength });
+  const ropeBase = fields.count("rope_freq_constant", { fallback: 10000 });
   const tied = fields.flag("share_input_output_layers", true);
   if (scaling.headDim % 2 !== 0) fields.problem(`head_dim is ${scaling.headDim}, expected an even number`);
   fields.throwIfAny(file);
@@ -147,7 +158,9 @@ export function parseConfig(json: unknown, file = "config.json"): OpenElmConfig 
     numKvHeads: kvHeads?.[i] ?? layer.numKvHeads,
     ffnDim: layer.ffnDim,
   }));
-  layers.forEach(({ numQueryHeads, numKvHeads }, i) => {
+  layers.forEach(({ numQueryHeads, numKvHeads, ffnDim }, i) => {
+    const widest = Math.max(ffnDim, numQueryHeads * scaling.headDim);
+    if (widest > MOST) fields.problem(`layer ${i} is ${widest} wide, expected at most ${MOST}`);
     if (numQueryHeads % numKvHeads === 0) return;
     fields.problem(
       `layer ${i} has ${numQueryHeads} query heads on ${numKvHeads} key-value heads, expected a multiple`,
@@ -185,7 +198,7 @@ export function toConfigJson(
     bos_token_id: 1,
     eos_token_id: 2,
     ffn_dim_divisor: scaling.ffnDivisor,
-    ffn_multipliers: spreadMultipliers("ffnMultipliers", scaling.ffnMultipliers, scaling.numLayers),
+    ffn_multipliers: listMultipliers(scaling),
     ffn_with_glu: true,
     head_dim: config.headDim,
     initializer_range: 0.02,
@@ -207,6 +220,12 @@ export function toConfigJson(
     use_cache: true,
     vocab_size: config.vocabSize,
   };
+}
+
+/** One for each layer, as converters expect; but two would be read as a pair and rounded, so one number stays one. */
+function listMultipliers({ ffnMultipliers, numLayers }: LayerScaling): number | number[] {
+  if (typeof ffnMultipliers === "number" && numLayers === 2) return ffnMultipliers;
+  return spreadMultipliers("ffnMultipliers", ffnMultipliers, numLayers);
 }
 
 /** Reads fields one by one and collects what is wrong, so that the user hears of everything at once. */
@@ -237,10 +256,11 @@ class Fields {
     );
   }
 
-  count(name: string, fallback?: number): number {
+  count(name: string, { fallback, most = MOST }: { fallback?: number; most?: number } = {}): number {
     const value = this.#json[name] ?? fallback;
-    if (isCount(value)) return value;
-    this.problem(`${name} is ${describe(value)}, expected a positive integer`);
+    if (isCount(value) && value <= most) return value;
+    const limit = isCount(value) ? ` up to ${most}` : "";
+    this.problem(`${name} is ${describe(value)}, expected a positive integer${limit}`);
     return 1;
   }
 
@@ -281,6 +301,7 @@ class Fields {
 }
 
 const MOST = 2 ** 24; // sizes beyond it cannot be, and must not be allocated
+const MOST_LAYERS = 2 ** 12;
 
 function isCount(value: unknown): value is number {
   return Number.isInteger(value) && (value as number) > 0 && (value as number) <= MOST;

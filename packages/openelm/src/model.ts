@@ -167,8 +167,8 @@ export function remember(
   cache.append(index, { keys: cache.rotated ? rope(keys, places.queries) : keys, values });
   const held = cache.layer(index);
   if (cache.rotated) return held;
-  const used = slice(held.keys, [0, 0, 0, 0], [-1, -1, cache.layerLength(index), -1]);
-  return { keys: rope(used, places.allKeys as RopeTables), values: held.values };
+  const used = (x: Tensor4D) => slice(x, [0, 0, 0, 0], [-1, -1, cache.layerLength(index), -1]);
+  return { keys: rope(used(held.keys), places.allKeys as RopeTables), values: used(held.values) };
 }
 
 export function checkTokens(tokens: Tensor2D): [B: number, T: number] {

@@ -74,7 +74,7 @@ export async function createParameters(config: OpenElmConfig, rng: Rng): Promise
   }) as OpenElmParams;
 }
 
-/** The standard deviation that each parameter starts with; 0 for gains, which start at 1. */
+/** The tree of the parameters, each leaf made from its path and shape, in the order of the reference's state dict. */
 export function buildParameters<L>(config: OpenElmConfig, make: Maker<L>): object {
   const { vocabSize: V, modelDim: D } = config;
   const matrix = (path: string, rows: number, columns: number) => ({

@@ -27,7 +27,7 @@ export interface LayerShape {
  * The widths of every layer: `H_i = makeDivisible(α_i D, d g) / d`, `F_i = makeDivisible(β_i D, divisor)`, where α and
  * β go linearly from their first value to their last, rounded to two decimals.
  *
- * @throws RangeError when a list of multipliers is neither a pair nor one for each layer
+ * @throws RangeError when a multiplier is not positive, or a list of them is neither a pair nor one for each layer
  * @see Mehta et al. 2024, arXiv:2404.14619, sec. 2.1, eq. 1; rounding as in apple/corenet
  */
 export function scaleLayers(scaling: LayerScaling): LayerShape[] {
@@ -55,6 +55,10 @@ export function spreadMultipliers(
   multipliers: number | readonly number[],
   numLayers: number,
 ): number[] {
+  const wrong = [multipliers].flat().find((one) => !(one > 0 && Number.isFinite(one)));
+  if (wrong !== undefined) {
+    throw new RangeError(`scaleLayers: ${name} holds ${wrong}, expected positive numbers.`);
+  }
   if (typeof multipliers === "number") return Array<number>(numLayers).fill(multipliers);
   if (multipliers.length === 2) {
     const [first, last] = multipliers as [number, number];

@@ -1,0 +1,151 @@
+import { Rng, yieldToEventLoop } from "@corenet/core";
+import { type GenerateOptions, generate } from "@corenet/nn";
+import type { OpenElm } from "@corenet/openelm";
+import { readData, type Tensor2D, tensor } from "@corenet/tensor";
+import { describe, expect, test } from "vitest";
+import { expectNoLeak, loadGolden, onEveryBackend } from "../../../tools/testing/index.ts";
+import { loadTiny } from "./models.ts";
+
+interface Greedy {
+  readonly prompt: number[];
+  readonly greedy: number[];
+}
+interface Score {
+  readonly context: number[];
+  readonly continuation: number[];
+  readonly token_logprobs: number[];
+}
+const golden = (await loadGolden("openelm/generate")).json;
+const greedy: Greedy[] = golden.greedy;
+const scores: Score[] = golden.scores;
+
+async function run(model: OpenElm, prompt: readonly number[], options?: GenerateOptions): Promise<number[]> {
+  const ids: number[] = [];
+  for await (const id of generate(model, prompt, options)) ids.push(id);
+  return ids;
+}
+
+/** Greedy decoding that reads everything again for each token. */
+async function runPlain(model: OpenElm, prompt: readonly number[], count: number): Promise<number[]> {
+  const seen = [...prompt];
+  for (let n = 0; n < count; n++) {
+    const logits = await readData(model.forward(toTokens(seen), { logits: "last" }));
+    seen.push(logits.indexOf(Math.max(...logits)));
+  }
+  return seen.slice(prompt.length);
+}
+
+const drawn: Record<string, number[]> = {};
+
+onEveryBackend((backend) => {
+  describe.each(greedy)("greedy after $prompt", ({ prompt, greedy: expected }) => {
+    const maxNewTokens = expected.length;
+
+    test("without a cache", async () => {
+      using model = await loadTiny();
+      expect(await runPlain(model, prompt, maxNewTokens)).toEqual(expected);
+    });
+
+    test.each([1, 2, 3, 4, 512])("with one, the prompt read %i tokens at a time", async (prefillChunk) => {
+      using model = await loadTiny();
+      expect(await run(model, prompt, { maxNewTokens, prefillChunk })).toEqual(expected);
+    });
+
+    test("through a cache of unrotated keys", async () => {
+      using model = await loadTiny();
+      using cache = model.createCache({ batch: 1, capacity: 32, rotated: false });
+      expect(await run(model, prompt, { maxNewTokens, cache })).toEqual(expected);
+      expect(cache.length).toBe(prompt.length + maxNewTokens - 1);
+    });
+
+    test("stops before the first stop token", async () => {
+      using model = await loadTiny();
+      const stop = expected.at(-1) as number;
+      const ids = await run(model, prompt, { maxNewTokens, stop: [stop] });
+      expect(ids).toEqual(expected.slice(0, expected.indexOf(stop)));
+    });
+  });
+
+  test.each(scores)("scores $continuation after $context as the reference does", async (score) => {
+    using model = await loadTiny();
+    const { context, continuation, token_logprobs } = score;
+    const logits = await readData(model.forward(toTokens([...context, ...continuation])));
+    const V = model.vocabSize;
+    continuation.forEach((id, i) => {
+      const at = (context.length + i - 1) * V;
+      const row = logits.subarray(at, at + V);
+      const top = Math.max(...row);
+      const total = top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
+      expect(Math.abs((row[id] as number) - total - (token_logprobs[i] as number))).toBeLessThan(1e-4);
+    });
+  });
+
+  test("one seed gives one text, on every backend", async () => {
+    using model = await loadTiny();
+    const options = { maxNewTokens: 25, temperature: 1.2, topK: 40, topP: 0.95, repetitionPenalty: 1.1 };
+    const draw = (seed: number) => run(model, [1, 5], { ...options, rng: new Rng(seed) });
+    const ids = await draw(11);
+    expect(await draw(11)).toEqual(ids);
+    expect(await draw(12)).not.toEqual(ids);
+    drawn[backend] = ids;
+    for (const other of Object.values(drawn)) expect(other).toEqual(ids);
+  });
+
+  test("a batch of ragged prompts has each one's greedy ids", async () => {
+    using model = await loadTiny();
+    const [short, long] = [greedy[1] as Greedy, greedy[2] as Greedy];
+    const T = long.prompt.length;
+    const rows = [
+      Array(T - short.prompt.length)
+        .fill(0)
+        .concat(short.prompt),
+      long.prompt,
+    ];
+    using cache = model.createCache({ batch: 2, capacity: 32 });
+    let logits = model.forward(toTokens(...rows), {
+      cache,
+      lengths: [short.prompt.length, T],
+      logits: "last",
+    });
+    const ids: number[][] = [[], []];
+    for (let step = 0; step < 16; step++) {
+      const values = await readData(logits);
+      const next = [0, 1].map((b) => {
+        const row = values.subarray(b * model.vocabSize, (b + 1) * model.vocabSize);
+        return row.indexOf(Math.max(...row));
+      });
+      for (const [b, id] of next.entries()) ids[b]?.push(id);
+      logits = model.forward(toTokens(...next.map((id) => [id])), { cache, logits: "last" });
+    }
+    expect(ids).toEqual([short.greedy.slice(0, 16), long.greedy.slice(0, 16)]);
+  });
+
+  test("200 tokens, an abort and an early exit leave nothing behind", async () => {
+    using model = await loadTiny();
+    const long = Object.create(model, { contextLength: { value: 300 } }) as OpenElm; // its own context is 32
+    await expectNoLeak(async () => {
+      expect((await run(long, [1, 5], { maxNewTokens: 200, temperature: 1 })).length).toBe(200);
+    });
+    const controller = new AbortController();
+    await expectNoLeak(async () => {
+      const stopped = run(long, [1, 5], { signal: controller.signal });
+      await yieldToEventLoop();
+      controller.abort(new Error("enough"));
+      await expect(stopped).rejects.toThrow("enough");
+    });
+    await expectNoLeak(async () => {
+      for await (const id of generate(long, [1, 5])) if (id >= 0) break;
+    });
+  });
+
+  test("refuses what does not fit the model's context", async () => {
+    using model = await loadTiny();
+    await expect(run(model, Array(33).fill(1))).rejects.toThrow("expected at most 32 in all");
+    await expect(run(model, [97])).rejects.toThrow("prompt[0] is 97, expected an integer in [0, 97)");
+  });
+});
+
+function toTokens(...rows: (number | number[])[]): Tensor2D {
+  const list = rows.map((row) => [row].flat());
+  return tensor(Int32Array.from(list.flat()), [list.length, list[0]?.length ?? 0]);
+}
