@@ -1,19 +1,14 @@
-import { wasm } from "@corenet/backend-wasm";
-import { matMul, type Tensor, takeData, tensor, useBackend } from "@corenet/tensor";
-import type { Bench, BenchContext, Contender } from "../../../tools/bench/harness.ts";
+import { availableParallelism } from "node:os";
+import type { Bench, BenchContext } from "../../../tools/bench/harness.ts";
 import { TfjsWasm } from "../../../tools/bench/peers/tfjs-wasm.ts";
-
-/** A product as tfjs and we are asked for it. */
-interface Product {
-  a: readonly number[];
-  b: readonly number[];
-  transposeA?: boolean;
-  transposeB?: boolean;
-}
+import { Runner } from "../../../tools/bench/runner.ts";
+import type { Product } from "./mat-mul-process.ts";
 
 interface Case extends Product {
   name: string;
   flops: number;
+  /** Of both operands and the result. */
+  bytes: number;
   /** The same numbers laid out for the peer's one fast form, plain and 2-D. */
   fastForm?: Product & { name: string };
   /** Training meets new operands at every step; inference meets the same weights again. */
@@ -37,6 +32,7 @@ const CASES: Case[] = [
     a: [8, 256, 256],
     b: [8, 256, 256],
     flops: 2 * 8 * 256 ** 3,
+    bytes: 4 * 3 * 8 * 256 ** 2,
     rounds: 10,
   },
   {
@@ -45,6 +41,7 @@ const CASES: Case[] = [
     b: [8, 256, 256],
     transposeB: true,
     flops: 2 * 8 * 256 ** 3,
+    bytes: 4 * 3 * 8 * 256 ** 2,
     rounds: 10,
   },
   {
@@ -52,6 +49,7 @@ const CASES: Case[] = [
     a: [8, 128, 128],
     b: [128, 512],
     flops: 2 * 1024 * 128 * 512,
+    bytes: 4 * (1024 * 128 + 128 * 512 + 1024 * 512),
     fastForm: { name: "tfjs, [1024, 128] x [128, 512]", a: [1024, 128], b: [128, 512] },
     freshInputs: true,
     rounds: 20,
@@ -62,6 +60,7 @@ const CASES: Case[] = [
     b: [1024, 512],
     transposeA: true,
     flops: 2 * 1024 * 128 * 512,
+    bytes: 4 * (1024 * 128 + 128 * 512 + 1024 * 512),
     fastForm: { name: "tfjs, [128, 1024] x [1024, 512]", a: [128, 1024], b: [1024, 512] },
     freshInputs: true,
     rounds: 20,
@@ -72,6 +71,7 @@ const CASES: Case[] = [
     b: [1024, 1024],
     transposeB: true,
     flops: 2 * 1024 ** 2,
+    bytes: 4 * (1024 ** 2 + 2 * 1024),
     fastForm: { name: "tfjs, [1, 1024] x [1024, 1024]", a: [1, 1024], b: [1024, 1024] },
     rounds: 60,
   },
@@ -80,11 +80,10 @@ const CASES: Case[] = [
 const bench: Bench = {
   name: "mat-mul",
   description:
-    "matMul on our wasm backend, one thread, against tfjs-backend-wasm 4.22.0 as everyone gets it in Node. Where tfjs " +
-    "is slow in the form asked for, the last row is its one fast form on the same numbers, laid out for it for free.",
+    "matMul on our wasm backend against tfjs-backend-wasm 4.22.0 as everyone gets it in Node. Where tfjs " +
+    "is slow in the form asked for, the last row is its one fast form on the same numbers, laid out for it for free. The floor is of one thread.",
 
   async run(context) {
-    await useBackend(wasm());
     await using tfjs = await TfjsWasm.start();
     for (const one of CASES) await compareCase(one, tfjs, context);
   },
@@ -98,6 +97,7 @@ function square(size: number, form: (typeof FORMS)[number]): Case {
     ...form,
     name: `${form.name}, ${size} x ${size} x ${size}`,
     flops: 2 * size ** 3,
+    bytes: 4 * 3 * size ** 2,
     ...(!isPlain && { fastForm: { name: "tfjs, a b", ...sides } }),
     rounds: isPlain ? 20 : size > 512 ? 3 : 8,
     warmup: size > 512 && !isPlain ? 1 : 3, // tfjs takes seconds for each
@@ -105,44 +105,32 @@ function square(size: number, form: (typeof FORMS)[number]): Case {
 }
 
 async function compareCase(one: Case, tfjs: TfjsWasm, { compare }: BenchContext): Promise<void> {
-  const { name, flops, fastForm, freshInputs = false, rounds, warmup = 3 } = one;
-  const [a, b] = [normalTensor(one.a), normalTensor(one.b)];
-  const { transposeA = false, transposeB = false } = one;
-  const ours: Contender = {
-    name: "ours",
-    run: async () => void (await takeData(matMul(a, b, { transposeA, transposeB }))),
-  };
-  const peer = (label: string, product: Product) =>
+  const { name, flops, bytes, fastForm, freshInputs = false, rounds, warmup = 3, ...product } = one;
+  const script = new URL("mat-mul-process.ts", import.meta.url);
+  const start = (threads: number) => Runner.start(script, [JSON.stringify(product), String(threads)]);
+  const threads = Math.min(8, availableParallelism()); // what wasm() takes
+  await using ours = await start(threads);
+  await using single = await start(1);
+  const peer = (label: string, { a, b, transposeA = false, transposeB = false }: Product) =>
     tfjs.contender(label, {
       run: "op",
       op: "matMul",
-      inputs: [product.a, product.b],
-      args: [product.transposeA ?? false, product.transposeB ?? false],
+      inputs: [a, b],
+      args: [transposeA, transposeB],
       freshInputs,
     });
-  const peers = [peer("tfjs", one), ...(fastForm ? [peer(fastForm.name, fastForm)] : [])];
-  const probe = matMul(a, b, { transposeA, transposeB });
-  const outputSize = probe.size;
-  probe.dispose();
   await compare({
     name,
-    ours,
-    peers,
+    ours: ours.contender(`ours, ${threads} threads`),
+    peers: [
+      single.contender("ours, one thread"),
+      peer("tfjs", one),
+      ...(fastForm ? [peer(fastForm.name, fastForm)] : []),
+    ],
     rounds,
     warmup,
-    work: { flops, bytes: 4 * (a.size + b.size + outputSize) },
+    work: { flops, bytes },
   });
-  a.dispose();
-  b.dispose();
-}
-
-/** Values around 0, as weights and activations are: no zeros, no denormals. */
-function normalTensor(shape: readonly number[]): Tensor {
-  const size = shape.reduce((product, side) => product * side, 1);
-  return tensor(
-    Float32Array.from({ length: size }, () => Math.random() * 2 - 1),
-    shape,
-  );
 }
 
 export default bench;
