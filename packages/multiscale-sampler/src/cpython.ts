@@ -39,15 +39,10 @@ export class CpythonRandom implements EpochRandom {
 }
 
 /**
- * The randomness of the reference: CPython's generator, seeded with the epoch alone. Its lists come out number for
- * number. `random: cpython` is all that an image or video sampler needs; take no seed with it.
- *
- * @throws RangeError when the sampler has a seed, which the reference would ignore
+ * The randomness of the reference: CPython's generator, seeded with the epoch alone, so every run sees the same lists.
+ * They come out number for number. For the option `random` of a sampler.
  */
-export const cpython: RandomSource = (seed, epoch) => {
-  refuseSeed(seed);
-  return new CpythonRandom(epoch);
-};
+export const cpython: RandomSource = (epoch) => new CpythonRandom(epoch);
 
 /**
  * As `cpython`, with one generator for every sampler that has this source, as Python's module functions: each epoch that
@@ -56,17 +51,8 @@ export const cpython: RandomSource = (seed, epoch) => {
  */
 export function sharedCpython(): RandomSource {
   const shared = new CpythonRandom(0);
-  return (seed, epoch) => {
-    refuseSeed(seed);
+  return (epoch) => {
     shared.seed(epoch);
     return shared;
   };
-}
-
-function refuseSeed(seed: number | string | undefined): void {
-  if (seed === undefined) return;
-  throw new RangeError(
-    `cpython: seed is ${JSON.stringify(seed)}, expected none: the reference seeds with the epoch alone. ` +
-      "Leave seed out, or leave random out to use the default.",
-  );
 }

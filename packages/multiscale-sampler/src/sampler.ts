@@ -1,17 +1,15 @@
 import { checkCount } from "./check.ts";
 import { type Batch, checkEpoch, checkStart, type Epoch, type EpochOptions, type Sampler } from "./epoch.ts";
 import { checkOrder, type OrderOptions, orderSamples } from "./order.ts";
-import { type EpochRandom, type RandomSource, seededRandom } from "./random.ts";
+import { checkRandom, type EpochRandom, epochRandom, type RandomOption } from "./random.ts";
 import type { Scale } from "./scale.ts";
 
 /** What a step draws. */
 export type Draw<S extends Scale> = (random: EpochRandom, scales: readonly S[]) => S;
 
-export interface SamplerOptions<S extends Scale> extends OrderOptions {
+export interface SamplerOptions<S extends Scale> extends OrderOptions, RandomOption {
   /** The scales that steps draw from, or those of each epoch. */
   scales: readonly S[] | ((epoch: number) => readonly S[]);
-  /** @default 0 */
-  seed?: number | string;
   /**
    * How the last batch is filled: from the epoch's first samples, over and over ("cycle") or at most once, as in the
    * reference ("once"), or not at all ("short"). @default "cycle"
@@ -19,8 +17,6 @@ export interface SamplerOptions<S extends Scale> extends OrderOptions {
   lastBatch?: "cycle" | "once" | "short";
   /** @default one of the scales, each equally likely */
   draw?: Draw<S>;
-  /** Where randomness comes from: `cpython` gives the lists of the reference. @default our `Rng` */
-  random?: RandomSource;
 }
 
 /**
@@ -32,7 +28,8 @@ export interface SamplerOptions<S extends Scale> extends OrderOptions {
  */
 export function createSampler<S extends Scale>(options: SamplerOptions<S>): Sampler<Batch<S>> {
   const sampleCount = checkOrder("createSampler", options);
-  scalesOf(options, 0); // a wrong list says so now
+  const { length } = scalesOf(options, 0); // a wrong list says so now
+  checkRandom("createSampler", options, options.shuffle !== false || length > 1);
   return {
     sampleCount,
     epoch(epoch, { fromStep = 0 }: EpochOptions = {}) {
@@ -112,9 +109,9 @@ class DrawnEpoch<S extends Scale> implements Epoch<Batch<S>> {
   }
 
   #start(): S {
-    const { seed, random: source = seededRandom, draw = drawUniformly } = this.#options;
+    const { draw = drawUniformly } = this.#options;
     const scales = scalesOf(this.#options, this.epoch);
-    const random = source(seed, this.epoch);
+    const random = epochRandom("createSampler", this.#options, this.epoch);
     this.#order = orderSamples(this.#options, this.epoch, random);
     this.#draw = () => draw(random, scales);
     return this.#draw();

@@ -1,7 +1,7 @@
 import { checkCount } from "./check.ts";
 import { type Batch, checkEpoch, checkStart, type Epoch, type EpochOptions, type Sampler } from "./epoch.ts";
 import { checkOrder, type OrderOptions, orderSamples } from "./order.ts";
-import { type RandomSource, seededRandom } from "./random.ts";
+import { checkRandom, epochRandom, type RandomOption } from "./random.ts";
 import type { ImageScale } from "./scale.ts";
 import { linspace } from "./side-list.ts";
 import { type Size, toSides } from "./size.ts";
@@ -27,7 +27,7 @@ export interface ClipScale extends ImageScale {
   readonly clips: Int32Array;
 }
 
-export interface VideoClipOptions extends Omit<OrderOptions, "ranks"> {
+export interface VideoClipOptions extends Omit<OrderOptions, "ranks">, RandomOption {
   /** Sizes and the most videos in a batch, such as `variableBatchScales(…)`; a function gives those of an epoch. */
   scales: readonly ImageScale[] | ((epoch: number) => readonly ImageScale[]);
   /** The size at which `maxClips` holds; at others it shrinks and grows with the area. */
@@ -53,10 +53,6 @@ export interface VideoClipOptions extends Omit<OrderOptions, "ranks"> {
    */
   fpsScales?: readonly number[];
   ranks?: { rank: number; worldSize: number };
-  /** @default 0 */
-  seed?: number | string;
-  /** @default our `Rng` */
-  random?: RandomSource;
 }
 
 /** `count` scales of the frame rate from `min` to `max`, and 1. */
@@ -97,6 +93,7 @@ export function createVideoClipSampler(options: VideoClipOptions): Sampler<Batch
       `${who}: fpsScales is [${rates}] at ${videoFps} frames a second, expected one or more that leave at least 1. Use [1].`,
     );
   }
+  checkRandom(who, options, options.shuffle !== false || rates.length > 1);
   const sampleCount = checkOrder(who, { ...options, ranks: undefined });
   return {
     sampleCount: ranks ? Math.ceil(sampleCount / ranks.worldSize) : sampleCount,
@@ -146,13 +143,13 @@ class ClipEpoch implements Epoch<Batch<ClipScale>> {
 type PlannedBatch = Omit<Batch<ClipScale>, "epoch" | "step">;
 
 function planClips(who: string, options: VideoClipOptions, epoch: number): PlannedBatch[] {
-  const { scales, ranks, maxClips = 50, metadata, seed, random: source = seededRandom } = options;
+  const { scales, ranks, maxClips = 50, metadata } = options;
   const { frames = 8, videoFps = 8, audioFps = 16000, samplesPerClip = 1, fpsScales: rates = [1] } = options;
   const base = toSides(`${who}: baseSize`, options.baseSize);
   const list = typeof scales === "function" ? scales(epoch) : scales;
   if (list.length === 0) throw new RangeError(`${who}: got no scales in epoch ${epoch}. Pass fixedScale(…).`);
 
-  const random = source(seed, epoch);
+  const random = epochRandom(who, options, epoch);
   const order = orderSamples({ ...options, ranks: undefined }, epoch, random);
   const batches: PlannedBatch[] = [];
   for (let start = 0; start < order.length; ) {
