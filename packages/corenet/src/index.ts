@@ -1,1 +1,30 @@
-export {};
+export { cpu } from "@corenet/backend-cpu";
+export { wasm } from "@corenet/backend-wasm";
+export { isAbortError, type OnProgress, type Progress, Rng } from "@corenet/core";
+export { byteTokenizer, type Tokenizer } from "@corenet/formats";
+export { type CausalLm, type GenerateOptions, generate, KvCache } from "@corenet/nn";
+export {
+  countParameters,
+  createOpenElm,
+  loadOpenElm,
+  OpenElm,
+  type OpenElmConfig,
+  openElmConfig,
+  saveOpenElm,
+} from "@corenet/openelm";
+export {
+  disposeTree,
+  memory,
+  readData,
+  type Tensor,
+  takeData,
+  tensor,
+  tidy,
+  useBackend,
+  valueAndGrad,
+} from "@corenet/tensor";
+export { cosineSchedule, type TrainOptions, type TrainResult, train } from "@corenet/train";
+export { type GenerateTextOptions, generateText } from "./generate-text.ts";
+export { type BitsPerByteOptions, bitsPerByte } from "./text/bits-per-byte.ts";
+export { splitText, type TextSplit } from "./text/split-text.ts";
+export { type TextBatch, type WindowBatchesOptions, windowBatches } from "./text/window-batches.ts";

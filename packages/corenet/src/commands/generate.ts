@@ -1,0 +1,79 @@
+import { wasm } from "@corenet/backend-wasm";
+import { loadOpenElm } from "@corenet/openelm";
+import { useBackend } from "@corenet/tensor";
+import { defineCommand } from "citty";
+import { generateText } from "../generate-text.ts";
+import { interruptible } from "./interrupt.ts";
+import { checkOptions, commonOptions, integerOption, numberOption } from "./options.ts";
+import { UsageError } from "./usage-error.ts";
+
+const options = {
+  model: { type: "string", valueHint: "DIR", description: "A Hugging Face folder, such as out/model." },
+  prompt: { type: "string", valueHint: "TEXT", description: "What the model continues." },
+  "max-new-tokens": {
+    type: "string",
+    valueHint: "N",
+    description: "At most so many; as the context holds, by itself.",
+  },
+  temperature: {
+    type: "string",
+    valueHint: "X",
+    description: "0 takes the most likely. 0.8 where nothing is said.",
+  },
+  "top-k": { type: "string", valueHint: "N", description: "Choose among the N most likely." },
+  "top-p": {
+    type: "string",
+    valueHint: "X",
+    description: "Choose among the most likely that reach X together.",
+  },
+  "min-p": {
+    type: "string",
+    valueHint: "X",
+    description: "Choose among those X times as likely as the best.",
+  },
+  seed: { type: "string", valueHint: "N", description: "One seed gives one text. 0 where nothing is said." },
+  json: { type: "boolean", description: "Print prompt and text as JSON at the end." },
+  ...commonOptions,
+} as const;
+
+/** The command that continues a text. */
+export const generateCommand = defineCommand({
+  meta: { name: "generate", description: "Continue a text with a model of byte tokens." },
+  args: options,
+  async run({ args }) {
+    checkOptions(args, options);
+    const { model: folder, prompt } = args;
+    if (folder === undefined)
+      throw new UsageError("--model is missing, expected a folder: --model=out/model.");
+    if (prompt === undefined)
+      throw new UsageError('--prompt is missing, expected some text: --prompt="Once".');
+    const sampling = given({
+      maxNewTokens: integerOption("max-new-tokens", args["max-new-tokens"]),
+      topK: integerOption("top-k", args["top-k"]),
+      topP: numberOption("top-p", args["top-p"]),
+      minP: numberOption("min-p", args["min-p"]),
+    });
+    const temperature = numberOption("temperature", args.temperature) ?? 0.8;
+    const seed = integerOption("seed", args.seed) ?? 0;
+
+    await useBackend(wasm());
+    await interruptible(async (signal) => {
+      using model = await loadOpenElm(folder, { signal });
+      let text = "";
+      if (!args.json) process.stdout.write(prompt);
+      for await (const piece of generateText(model, { ...sampling, prompt, temperature, seed, signal })) {
+        text += piece;
+        if (!args.json) process.stdout.write(piece);
+      }
+      process.stdout.write(
+        args.json ? `${JSON.stringify({ prompt, text, temperature, seed, ...sampling })}\n` : "\n",
+      );
+    });
+  },
+});
+
+/** Without what was not given. */
+function given<T extends object>(values: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const entries = Object.entries(values).filter(([, value]) => value !== undefined);
+  return Object.fromEntries(entries) as { [K in keyof T]?: NonNullable<T[K]> };
+}

@@ -1,0 +1,78 @@
+import { Rng } from "@corenet/core";
+import { countParameters, openElmConfig } from "@corenet/openelm";
+import type { Text } from "../text/read-text.ts";
+import { splitText } from "../text/split-text.ts";
+import { measureStepMs } from "./measure-step.ts";
+import type { ModelSettings, RunSettings, TrainingSettings } from "./settings.ts";
+
+export interface PlanOptions {
+  /** @default 1 */
+  seed?: number | undefined;
+  /** Time for the training itself. @default 2.4 */
+  minutes?: number | undefined;
+  /** Updates, in place of as many as fit into the time. */
+  steps?: number | undefined;
+  /** What to train in place of one of our two sizes. */
+  model?: ModelSettings | undefined;
+  /** In place of our hyper-parameters. */
+  training?: Partial<Omit<TrainingSettings, "steps">> | undefined;
+  signal?: AbortSignal | undefined;
+}
+
+/** Layer-wise scaling and grouped-query attention as in the paper, at a width that two cores train in minutes. */
+const narrow = {
+  ...{ vocabSize: 256, contextLength: 256, ropeBase: 10000, ropeMaxLength: 512, tied: true },
+  ...{ modelDim: 128, headDim: 32, groupSize: 2, ffnDivisor: 64, qkvMultipliers: [0.5, 1] },
+};
+const large: ModelSettings = { ...narrow, numLayers: 4, ffnMultipliers: [2, 4] };
+const small: ModelSettings = { ...narrow, numLayers: 3, ffnMultipliers: [1, 3] };
+/** With fewer the small model learns more in the same time; see docs/decisions/tiny-run.md. */
+const leastTokensForLarge = 300_000;
+
+const defaults: Omit<TrainingSettings, "steps"> = {
+  ...{ batchSize: 4, length: 256, learningRate: 4e-3, minLearningRate: 4e-4, warmup: 40 },
+  ...{ weightDecay: 0.1, beta1: 0.9, beta2: 0.95, clip: 1, zLoss: 1e-4 },
+};
+const leastSteps = 20;
+
+/**
+ * Decides on everything that a run depends on. Where the number of steps is not given, it measures how long a step
+ * takes on this machine and now: the only part that may come out differently a second time.
+ *
+ * @throws RangeError when the text is too short for a window, or a setting is out of range
+ */
+export async function planRun(text: Text, options: PlanOptions): Promise<RunSettings> {
+  const { seed = 1, minutes = 2.4, model, signal } = options;
+  checkNumbers(minutes, options.steps);
+  const training = { ...defaults, ...options.training };
+  const pieces = splitText(text.bytes, { window: training.length + 1 }).training;
+  const finish = (size: ModelSettings, steps: number, stepMs: number | null): RunSettings => ({
+    version: 1,
+    text: { from: text.from, files: text.files, bytes: text.bytes.length, sha256: text.sha256 },
+    seed,
+    model: size,
+    parameters: countParameters(openElmConfig(size)),
+    training: { steps, ...training, warmup: Math.min(training.warmup, Math.floor(steps / 5)) },
+    calibration: stepMs === null ? null : { minutes, stepMs },
+  });
+  if (options.steps !== undefined) return finish(model ?? large, options.steps, null);
+
+  const stepsIn = (stepMs: number) => Math.max(leastSteps, Math.floor((minutes * 60_000) / stepMs));
+  const measure = (size: ModelSettings) =>
+    measureStepMs(size, training, { pieces, rng: new Rng(seed), signal });
+  const first = model ?? large;
+  const stepMs = await measure(first);
+  const tokens = stepsIn(stepMs) * training.batchSize * training.length;
+  if (model || tokens >= leastTokensForLarge) return finish(first, stepsIn(stepMs), stepMs);
+  const smallStepMs = await measure(small);
+  return finish(small, stepsIn(smallStepMs), smallStepMs);
+}
+
+function checkNumbers(minutes: number, steps: number | undefined): void {
+  if (!(minutes > 0 && minutes < Infinity)) {
+    throw new RangeError(`planRun: minutes is ${minutes}, expected a finite number > 0.`);
+  }
+  if (steps !== undefined && !(Number.isSafeInteger(steps) && steps >= 1)) {
+    throw new RangeError(`planRun: steps is ${steps}, expected an integer >= 1.`);
+  }
+}

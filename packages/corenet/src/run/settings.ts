@@ -1,0 +1,50 @@
+import type { OpenElmOptions } from "@corenet/openelm";
+
+/** What was trained on. */
+export interface TextSettings {
+  /** An absolute path, or "repository". */
+  readonly from: string;
+  readonly files: number;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface TrainingSettings {
+  /** Updates in all. */
+  readonly steps: number;
+  /** B */
+  readonly batchSize: number;
+  /** T */
+  readonly length: number;
+  /** The peak, after the warm-up. */
+  readonly learningRate: number;
+  /** Where the schedule ends. */
+  readonly minLearningRate: number;
+  /** Steps of the linear rise. */
+  readonly warmup: number;
+  readonly weightDecay: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  /** Largest global norm of a gradient. */
+  readonly clip: number;
+  readonly zLoss: number;
+}
+
+/** As `openElmConfig` takes it, with nothing left to a default. */
+export type ModelSettings = Required<Omit<OpenElmOptions, "qkvMultipliers" | "ffnMultipliers">> & {
+  readonly qkvMultipliers: readonly number[];
+  readonly ffnMultipliers: readonly number[];
+};
+
+/** Everything that a run's result depends on: `run.json`. */
+export interface RunSettings {
+  readonly version: 1;
+  readonly text: TextSettings;
+  readonly seed: number;
+  readonly model: ModelSettings;
+  /** Weights of the model. */
+  readonly parameters: number;
+  readonly training: TrainingSettings;
+  /** How the number of steps was found; null where it was given. */
+  readonly calibration: { readonly minutes: number; readonly stepMs: number } | null;
+}

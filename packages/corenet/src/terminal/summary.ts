@@ -1,0 +1,27 @@
+import type { TextRun } from "../train-text-model.ts";
+import type { Paint } from "./colors.ts";
+import { formatDuration } from "./duration.ts";
+
+/** What came out of a run, and where it lies, for people. */
+export function summarize({ paths, result, settings }: TextRun, paint: Paint): string {
+  const { heldOut } = result;
+  const rows: [name: string, bits: number][] = [
+    ["this model", heldOut.model],
+    ["gzip -9", heldOut.gzip],
+    ["brotli 11", heldOut.brotli],
+  ];
+  const best = Math.min(...rows.map(([, bits]) => bits));
+  const table = rows.map(([name, bits]) => {
+    const line = `  ${name.padEnd(12)}${bits.toFixed(3)}`;
+    return bits === best ? paint("green", line) : line;
+  });
+  return [
+    paint("bold", `bits per byte of ${heldOut.bytes} held-out bytes`),
+    ...table,
+    "",
+    `${settings.training.steps} steps in ${formatDuration(1000 * result.seconds)}, ` +
+      `${Math.round(result.tokensPerSecond)} tokens/s`,
+    `model   ${paths.model} (reloaded: the same logits, bit for bit)`,
+    `report  ${paths.report}`,
+  ].join("\n");
+}
