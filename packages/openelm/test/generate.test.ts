@@ -120,11 +120,12 @@ onEveryBackend((backend) => {
     expect(ids).toEqual([short.greedy.slice(0, 16), long.greedy.slice(0, 16)]);
   });
 
-  test("200 tokens, an abort and an early exit leave nothing behind", async () => {
+  test("many tokens, an abort and an early exit leave nothing behind", async () => {
     using model = await loadTiny();
     const long = Object.create(model, { contextLength: { value: 300 } }) as OpenElm; // its own context is 32
+    const count = backend === "wasm" ? 200 : 20;
     await expectNoLeak(async () => {
-      expect((await run(long, [1, 5], { maxNewTokens: 200, temperature: 1 })).length).toBe(200);
+      expect((await run(long, [1, 5], { maxNewTokens: count, temperature: 1 })).length).toBe(count);
     });
     const controller = new AbortController();
     await expectNoLeak(async () => {
