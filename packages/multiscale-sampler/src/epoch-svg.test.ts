@@ -1,0 +1,51 @@
+import { Rng } from "@corenet/core";
+import { expect, test } from "vitest";
+import { epochSvg } from "./epoch-svg.ts";
+import { variableBatchScales } from "./image-scales.ts";
+import { createSampler } from "./sampler.ts";
+
+const sampler = createSampler({
+  samples: 50_000,
+  scales: variableBatchScales({ baseSize: 224, baseBatch: 128, minSize: 128 }),
+  random: new Rng(0),
+});
+
+test("draws a row for each scale, dearest first, with its batch", () => {
+  const svg = epochSvg(sampler.epoch(0));
+  const texts = [...svg.matchAll(/<text[^>]*>([^<]*)</g)].map(([, text]) => text);
+  expect(texts.slice(3, -1)).toEqual([
+    `${sampler.epoch(0).length} steps`,
+    "320 x 320",
+    "62",
+    "288 x 288",
+    "77",
+    "224 x 224",
+    "128",
+    "192 x 192",
+    "174",
+    "128 x 128",
+    "392",
+  ]);
+  expect(texts.at(-1)).toBe("epoch 0");
+  expect(svg).toContain("prefers-color-scheme: dark");
+});
+
+test("marks one cell for each step while there are few", () => {
+  const steps = [16, 32, 16, 48].map((length) => ({ length, epoch: 0, batchSize: 2 }));
+  const svg = epochSvg(steps, { title: "a < b" });
+  expect(svg.match(/M[\d.]+ \d+h[\d.]+v/g)).toHaveLength(4);
+  expect(svg).toContain("<title>a &#60; b</title>");
+  expect(svg).toContain("48 tokens");
+});
+
+test("stays small, and marks the epochs, however many steps there are", () => {
+  const steps = Array.from({ length: 30 }, (_, epoch) => [...sampler.epoch(epoch)]).flat();
+  const svg = epochSvg(steps);
+  expect(steps.length).toBeGreaterThan(8000);
+  expect(svg.length).toBeLessThan(60_000);
+  expect(svg.match(/>epoch \d+</g)).toHaveLength(10);
+});
+
+test("says how to mend an empty picture", () => {
+  expect(() => epochSvg([])).toThrow("epochSvg: got no steps. Pass the batches of an epoch.");
+});
