@@ -149,6 +149,11 @@ export function formatComparison(comparison: Comparison): string {
   return [`${name}, ${rounds} rounds`, ...alignColumns([head, ...rows])].join("\n");
 }
 
+/** A number that is no comparison, as a line of text. */
+export function formatRecord(name: string, value: number): string {
+  return `${name}: ${digits(value)}`;
+}
+
 function alignColumns(rows: readonly string[][]): string[] {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows.map((row) =>
@@ -229,7 +234,7 @@ export async function runBench(
     },
     record(name, value) {
       records[name] = value;
-      print(`${name}: ${digits(value)}`);
+      print(formatRecord(name, value));
     },
   };
 

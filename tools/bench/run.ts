@@ -1,19 +1,24 @@
 // npm run bench            every bench of the repository
 // npm run bench -- NAME…   those with these names
+// npm run bench -- --document   their results, as they lie in out/bench, into docs/performance.md
 //
 // Each bench has a process of its own: no bench inherits another's heap, compiled code or tfjs engine.
 import { spawn } from "node:child_process";
 import { glob } from "node:fs/promises";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
+import { documentBenches } from "./document.ts";
 import type { Bench } from "./harness.ts";
 import { runBench } from "./harness.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const OUT = join(ROOT, "out/bench");
+const PAGE = join(ROOT, "docs/performance.md");
 
 const [flag, ...rest] = process.argv.slice(2);
 if (flag === "--file") await runFile(rest[0] ?? "");
+else if (flag === "--document")
+  console.log(`wrote ${PAGE}: ${(await documentBenches(PAGE, OUT)).join(", ")}`);
 else await runAll(process.argv.slice(2));
 
 /** Runs the benches called `names`, or all. The first failure ends the run and sets the exit code. */

@@ -1,0 +1,54 @@
+// Puts the results in out/bench into docs/performance.md, so that nobody copies numbers by hand.
+import { readFile, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { type BenchReport, formatComparison, formatRecord } from "./harness.ts";
+
+const BLOCK = /(<!-- bench:([\w-]+) -->\n)[\s\S]*?(<!-- \/bench -->)/g;
+
+/**
+ * Replaces what stands between `<!-- bench:NAME -->` and `<!-- /bench -->` by the tables of `<results>/NAME.json`.
+ *
+ * @returns the names of the benches that the page shows
+ * @throws Error when a bench of the page has no results
+ */
+export async function documentBenches(page: string, results: string): Promise<string[]> {
+  const text = await readFile(page, "utf8");
+  const names = Array.from(text.matchAll(BLOCK), ([, , name = ""]) => name);
+  const reports = new Map<string, BenchReport>();
+  for (const name of names) reports.set(name, await readReport(results, name));
+  const shown = text.replace(BLOCK, (whole, start: string, name: string, end: string) => {
+    const report = reports.get(name);
+    return report ? `${start}${formatReport(report)}${end}` : whole;
+  });
+  await writeFile(page, shown);
+  return names;
+}
+
+async function readReport(results: string, name: string): Promise<BenchReport> {
+  const file = join(results, `${name}.json`);
+  const text = await readFile(file, "utf8").catch((cause) => {
+    throw new Error(`documentBenches: ${file} cannot be read. Run it first: npm run bench -- ${name}`, {
+      cause,
+    });
+  });
+  return JSON.parse(text);
+}
+
+function formatReport({ name, date, machine, floor, comparisons, records }: BenchReport): string {
+  const { cpu, cores, platform, node } = machine;
+  const speed = floor
+    ? ` One thread of it: ${floor.fmaGflops.toFixed(1)} GFLOPS fused, ${floor.readGBps.toFixed(1)} GB/s.`
+    : "";
+  return [
+    "",
+    `\`npm run bench -- ${name}\` on ${date.slice(0, 10)}: ${cpu}, ${cores} cores, ${platform}, Node ${node}.${speed}`,
+    "",
+    "```text",
+    comparisons.map(formatComparison).join("\n\n"),
+    "",
+    ...Object.entries(records).map(([record, value]) => formatRecord(record, value)),
+    "```",
+    "",
+    "",
+  ].join("\n");
+}
