@@ -10,6 +10,7 @@ const LEFT = 96;
 const RIGHT = 70;
 const TOP = 58;
 const ROW = 22;
+/** Steps share columns where there are more than twice as many. */
 const MAX_COLUMNS = 240;
 const SHADES = 4;
 
@@ -77,12 +78,12 @@ interface Row {
   shares: number[];
 }
 
-/** At most `MAX_LABELS` epochs are marked. */
-const MAX_LABELS = 10;
+/** Of the plot's width, what the label of an epoch takes. */
+const LABEL = 0.12;
 
 function gridOf(steps: readonly DrawnStep[]) {
   if (steps.length === 0) throw new RangeError("epochSvg: got no steps. Pass the batches of an epoch.");
-  const columns = Math.min(steps.length, MAX_COLUMNS);
+  const columns = steps.length > 2 * MAX_COLUMNS ? MAX_COLUMNS : steps.length;
   const rows = new Map<string, Row>();
   const inColumn = new Float64Array(columns);
   const columnOf = (step: number) => Math.floor((step * columns) / steps.length);
@@ -96,11 +97,12 @@ function gridOf(steps: readonly DrawnStep[]) {
     const column = columnOf(i);
     row.shares[column] = (row.shares[column] as number) + 1 / (inColumn[column] as number);
   }
-  const starts = steps.flatMap(({ epoch }, i) =>
-    i === 0 || steps[i - 1]?.epoch !== epoch ? [{ epoch, at: i / steps.length }] : [],
-  );
-  const every = Math.ceil(starts.length / MAX_LABELS);
-  const epochs = starts.filter((_, i) => i % every === 0);
+  const epochs: { epoch: number; at: number }[] = []; // those whose labels do not overlap
+  for (const [i, { epoch }] of steps.entries()) {
+    const last = epochs.at(-1);
+    const at = i / steps.length;
+    if (steps[i - 1]?.epoch !== epoch && (!last || at >= last.at + LABEL)) epochs.push({ epoch, at });
+  }
   return {
     rows: [...rows.values()].sort((a, b) => b.cost - a.cost),
     columns,
