@@ -140,7 +140,7 @@ test("stops at Ctrl-C with exit code 130 and says how to go on; the same command
   let printed = "";
   child.stdout.on("data", (chunk: Buffer) => {
     printed += chunk;
-    if (printed.includes("step 0/6")) child.kill("SIGINT");
+    if (chunk.includes("step 0/6")) child.kill("SIGINT");
   });
   const code = await new Promise((resolve) => child.on("close", resolve));
   expect(code).toBe(130);

@@ -34,6 +34,7 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
   try {
     return await work(controller.signal);
   } finally {
-    for (const signal of stopSignals) process.off(signal, stop);
+    // After a stop they stay: an echo of the signal must not end the process before its last words.
+    if (!controller.signal.aborted) for (const signal of stopSignals) process.off(signal, stop);
   }
 }

@@ -13,13 +13,16 @@ const faint = "var(--faint)";
 
 /** Loss of every step, smoothed, and what the model reached on held-out text, against the compressors. */
 export function lossChart({ curve, heldOut }: RunResult): string {
-  const smoothed = smooth(curve.loss);
+  const smoothed = smooth(curve.loss, { decay: 1 - 1 / Math.max(5, curve.loss.length / 40) });
   const points = curve.loss.map((loss, i) => ({ step: i + 1, loss, smooth: smoothed[i] as number }));
   const shown = pickEvenly(points, mostPoints);
   const compressors = [
     { name: "gzip -9", bits: heldOut.gzip },
     { name: "brotli 11", bits: heldOut.brotli },
   ];
+  const all = [...shown.map(({ loss }) => loss), ...compressors.map(({ bits }) => bits)];
+  const domain = [0.9 * Math.min(...all), Math.max(...all)] as const;
+  const ticks = [0.5, 1, 1.5, 2, 3, 4, 6, 8].filter((tick) => tick >= domain[0] && tick <= domain[1]);
   return figure({
     caption:
       "Training loss of each step (thin), smoothed (thick), and bits per byte on a part of the held-out text (dots). " +
@@ -32,7 +35,8 @@ export function lossChart({ curve, heldOut }: RunResult): string {
         type: "log",
         label: "bits per byte",
         grid: true,
-        ticks: [1, 1.5, 2, 3, 4, 6, 8],
+        domain,
+        ticks,
         tickFormat: "~f",
       },
       marks: [
@@ -124,7 +128,7 @@ export function layerChart(model: ModelSettings): string {
     height: 60 + 45 * layers.length,
     plot: () => ({
       marginLeft: 20,
-      marginRight: 40,
+      marginRight: 105,
       fy: { label: "layer", padding: 0.2 },
       y: { axis: null, domain: kinds },
       x: { label: "width", grid: true },

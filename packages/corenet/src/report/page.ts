@@ -7,7 +7,7 @@ import { escapeHtml } from "./escape-html.ts";
 export function reportPage({ settings, result }: TextRun): string {
   const { heldOut, sample, curve } = result;
   const ratio = Math.round(100 * (1 - heldOut.model / heldOut.gzip));
-  const verdict = ratio >= 0 ? `${ratio} % fewer than gzip -9` : `${-ratio} % more than gzip -9`;
+  const verdict = ratio >= 0 ? `${ratio} % fewer than gzip\u00A0-9` : `${-ratio} % more than gzip\u00A0-9`;
   const facts: [string, string][] = [
     ["bits per byte", `${heldOut.model.toFixed(3)}, ${verdict}`],
     ["model", `${(settings.parameters / 1e6).toFixed(2)} M parameters, ${settings.model.numLayers} layers`],
