@@ -197,6 +197,15 @@ onEveryBackend(() => {
       expect(ids).toEqual(continuation([1, 4], 3));
     });
 
+    test("at the last token, before the loop has ended", async () => {
+      const controller = new AbortController();
+      const read = async () => {
+        for await (const id of generate(create(), [1, 4], { maxNewTokens: 1, signal: controller.signal }))
+          if (id >= 0) controller.abort(reason);
+      };
+      await expect(read()).rejects.toBe(reason);
+    });
+
     test("after the last token does nothing", async () => {
       const controller = new AbortController();
       const ids = await run(create(), [1, 4], { maxNewTokens: 3, signal: controller.signal });

@@ -82,7 +82,7 @@ function optionsFor(model: OpenElm): TrainOptions<TensorTree, Batch> {
   return {
     params: model.params as TensorTree,
     loss: (params, { tokens, targets }) => {
-      const logits = forward(tokens, params as OpenElmParams, model.config);
+      const logits = model.withParams(params).forward(tokens);
       return crossEntropy(logits, targets, { ignoreIndex: padding, zLoss: 1e-4 });
     },
     batches: goldenBatches(),
