@@ -2,11 +2,15 @@
  * bfloat16 to single precision: exact, the lower 16 bits are zero.
  *
  * @param halves - upper 16 bits of float32
+ * @param into - where the result goes, of the same length; a new array where nothing is said
  */
-export function decodeBfloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
-  const bits = new Uint32Array(halves.length);
+export function decodeBfloat16(
+  halves: Uint16Array,
+  into: Float32Array<ArrayBuffer> = new Float32Array(halves.length),
+): Float32Array<ArrayBuffer> {
+  const bits = new Uint32Array(into.buffer, into.byteOffset, halves.length);
   for (let i = 0; i < halves.length; i++) bits[i] = (halves[i] as number) << 16;
-  return new Float32Array(bits.buffer);
+  return into;
 }
 
 /**

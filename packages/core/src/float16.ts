@@ -26,12 +26,16 @@ function decodeTable(): Uint32Array {
  * Half precision to single: exact for every number.
  *
  * @param halves - IEEE binary16 bits
+ * @param into - where the result goes, of the same length; a new array where nothing is said
  */
-export function decodeFloat16(halves: Uint16Array): Float32Array<ArrayBuffer> {
+export function decodeFloat16(
+  halves: Uint16Array,
+  into: Float32Array<ArrayBuffer> = new Float32Array(halves.length),
+): Float32Array<ArrayBuffer> {
   decoded ??= decodeTable();
-  const bits = new Uint32Array(halves.length);
+  const bits = new Uint32Array(into.buffer, into.byteOffset, halves.length);
   for (let i = 0; i < halves.length; i++) bits[i] = decoded[halves[i] as number] as number;
-  return new Float32Array(bits.buffer);
+  return into;
 }
 
 /**

@@ -24,6 +24,7 @@ export async function openSafetensors(source: ByteSource, options: ReadOptions =
     }
     const headerBytes = parseHeaderLength(file, size, await source.read(0, 8, options));
     const { tensors, metadata } = parseHeader(file, size, await source.read(8, headerBytes, options));
+    let spare: Uint8Array<ArrayBuffer> | undefined; // what the tensor before was read through
     return {
       tensors,
       metadata,
@@ -44,11 +45,16 @@ export async function openSafetensors(source: ByteSource, options: ReadOptions =
       },
       async *pieces(name, readOptions) {
         const { offset, byteLength } = findTensor("pieces", file, tensors, name);
-        const buffer = new Uint8Array(Math.min(pieceBytes, byteLength));
-        for (let at = 0; at < byteLength; at += buffer.length) {
-          const piece = buffer.subarray(0, Math.min(buffer.length, byteLength - at));
-          await source.readInto(offset + at, piece, readOptions);
-          yield piece;
+        const buffer = spare ?? new Uint8Array(pieceBytes);
+        spare = undefined; // two tensors may be read at a time
+        try {
+          for (let at = 0; at < byteLength; at += buffer.length) {
+            const piece = buffer.subarray(0, Math.min(buffer.length, byteLength - at));
+            await source.readInto(offset + at, piece, readOptions);
+            yield piece;
+          }
+        } finally {
+          spare = buffer;
         }
       },
       close: () => source.close(),

@@ -1,6 +1,14 @@
-import { CheckpointError, createProgress, type OnProgress, throwIfAborted } from "@corenet/core";
+import {
+  CheckpointError,
+  createProgress,
+  decodeBfloat16,
+  decodeFloat16,
+  type OnProgress,
+  throwIfAborted,
+} from "@corenet/core";
 import {
   type ByteSource,
+  type Dtype,
   openCheckpoint,
   readJson,
   type TensorFile,
@@ -162,5 +170,18 @@ async function readLeaf(
       dtype === "F16" ? "f16" : "bf16",
     );
   }
-  return tensor(toFloat32(dtype, await weights.read(name, { signal })), shape);
+  if (dtype === "F64") return tensor(toFloat32(dtype, await weights.read(name, { signal })), shape);
+  return tensorFromPieces(shape, "float32", widened(weights.pieces(name, { signal }), dtype));
+}
+
+/** Pieces of 16-bit numbers as pieces of float32, through one buffer. */
+async function* widened(pieces: AsyncIterable<Uint8Array>, dtype: Dtype): AsyncGenerator<Uint8Array> {
+  const decode = dtype === "F16" ? decodeFloat16 : decodeBfloat16;
+  let buffer = new Float32Array(0);
+  for await (const piece of pieces) {
+    const halves = new Uint16Array(piece.buffer, piece.byteOffset, piece.length / 2);
+    if (buffer.length < halves.length) buffer = new Float32Array(halves.length);
+    const floats = decode(halves, buffer.subarray(0, halves.length));
+    yield new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
+  }
 }
