@@ -77,8 +77,15 @@ onEveryBackend(() => {
     await expect(crossEntropy(tensor(logits), ids(2, 3, 1), { ignoreIndex: 3 })).toBeAllClose(kept);
   });
 
-  test("is NaN where every target is ignored", async () => {
-    await expect(crossEntropy(tensor(logits), ids(-100, -100, -100))).toBeAllClose(Number.NaN);
+  test("refuses a batch in which every target is ignored", () => {
+    const logits = tensor([
+      [1, 2],
+      [3, 4],
+    ]);
+    const targets = tensor(Int32Array.of(-100, -100));
+    expect(() => crossEntropy(logits, targets)).toThrow(
+      "every target is -100, which is ignored, expected at least one",
+    );
   });
 
   test("stays finite at logits whose exponentials are not", async () => {

@@ -26,12 +26,12 @@ export interface CrossEntropyOptions {
  * The mean negative log-likelihood of the targets, in nats a token:
  * `(1 − ε) · nll + ε · mean over the vocabulary of −log p + zLoss · logsumexp²`.
  *
- * Of a batch in which every target is ignored the mean is NaN.
+ * Where targets cannot be read at once, on a GPU, the mean is NaN for a batch in which every target is ignored.
  *
  * @param logits - [..., V]
  * @param targets - int32 [...], each in [0, V) or ignoreIndex
  * @throws ShapeError when there is not one target for each row of logits
- * @throws RangeError naming the first target outside the vocabulary
+ * @throws RangeError naming the first target outside the vocabulary, or when every target is ignored
  * @see Chowdhery et al. 2022, arXiv:2204.02311, sec. 5 (the z-loss)
  */
 export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntropyOptions = {}): Scalar {
@@ -50,7 +50,11 @@ export function crossEntropy(logits: Tensor, targets: Tensor, options: CrossEntr
     );
   }
   const V = logits.shape.at(-1) as number;
-  checkIds("crossEntropy: targets", targets, V, { ignore: ignoreIndex });
+  if (checkIds("crossEntropy: targets", targets, V, { ignore: ignoreIndex }) === 0) {
+    throw new RangeError(
+      `crossEntropy: every target is ${ignoreIndex}, which is ignored, expected at least one to predict. Leave such batches out.`,
+    );
+  }
   return tidy(() => {
     const rows = reshape(logits, [targets.size, V]);
     const ids = reshape(targets, [targets.size]);

@@ -9,21 +9,31 @@ import type { Tensor } from "../types.ts";
 /**
  * Throws unless every id lies in [0, count) or is `ignore`. Where ids cannot be read at once, on a GPU, it checks nothing.
  *
+ * @returns how many ids are not ignored; undefined where they cannot be read at once
  * @throws RangeError naming the first id outside, and where it stands
  */
-export function checkIds(who: string, ids: Tensor, count: number, options: { ignore?: number } = {}): void {
+export function checkIds(
+  who: string,
+  ids: Tensor,
+  count: number,
+  options: { ignore?: number } = {},
+): number | undefined {
   checkDType(who, ids, "int32");
-  if (!currentBackend()?.readsAtOnce) return;
+  if (!currentBackend()?.readsAtOnce) return undefined;
   const values = readTensorSync(ids);
+  let counted = 0;
   for (let i = 0; i < values.length; i++) {
     const id = values[i] as number;
-    if ((id >= 0 && id < count) || id === options.ignore) continue;
+    if (id === options.ignore) continue;
+    counted++;
+    if (id >= 0 && id < count) continue;
     const place = ids.shape.map((_, axis) => {
       const inner = ids.shape.slice(axis + 1).reduce((product, side) => product * side, 1);
       return Math.floor(i / inner) % (ids.shape[axis] as number);
     });
     throw new RangeError(`${who}[${place.join(", ")}] is ${id}, expected an integer in [0, ${count}).`);
   }
+  return counted;
 }
 
 /**
