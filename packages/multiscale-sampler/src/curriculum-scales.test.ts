@@ -53,7 +53,7 @@ test("says how to mend what cannot be", () => {
     "curriculumScales: start: min height is 192 and max height is 160, expected min <= max. Swap them",
   );
   expect(() => curriculumScales({ ...options, endMinSize: 16 })).toThrow(
-    "end: divisor is 32, larger than the min",
+    "end: divisor is 32, expected at most the min",
   );
   expect(() => curriculumScales({ ...options, shape: { power: 0 } })).toThrow("power is 0");
   expect(() => curriculumScales({ ...options, shape: { milestones: [] } })).toThrow("got no milestones");

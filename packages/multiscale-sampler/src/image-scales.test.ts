@@ -105,7 +105,7 @@ test("says how to mend what cannot be", () => {
     "variableBatchScales: min height is 320 and max height is 160, expected min <= max. Swap them",
   );
   expect(() => variableBatchScales({ ...options, minSize: 16, divisor: 32 })).toThrow(
-    "divisor is 32, larger than the min height of 16, which it would round up. Use a divisor of at most 16",
+    "divisor is 32, expected at most the min height, 16, which it would round up. Use a divisor of at most 16",
   );
   expect(() => variableBatchScales({ ...options, baseBatch: 0 })).toThrow(
     "baseBatch is 0, expected a whole number of at least 1. Pass how many images fit, such as 128.",

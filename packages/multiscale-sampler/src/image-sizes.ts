@@ -1,4 +1,4 @@
-import { checkCount } from "./check.ts";
+import { checkCount, checkScaleCount } from "./check.ts";
 import { makeDivisible } from "./make-divisible.ts";
 import { linspace, sideList } from "./side-list.ts";
 import { type Sides, type Size, toSides } from "./size.ts";
@@ -34,7 +34,7 @@ export function imageSizes(who: string, options: ImageSizesOptions): Sides[] {
   const base = toSides(`${who}: baseSize`, options.baseSize);
   const min = toSides(`${who}: minSize`, options.minSize ?? 160);
   const max = toSides(`${who}: maxSize`, options.maxSize ?? 320);
-  checkCount(`${who}: count`, count, 1, "Use 5.");
+  checkScaleCount(`${who}: count`, count);
   checkCount(`${who}: divisor`, divisor, 1, "Use 32, or the patch size of the model.");
   for (const side of ["height", "width"] as const)
     checkRange(`${who}: `, side, min[side], max[side], divisor);
@@ -57,7 +57,7 @@ export function checkRange(who: string, what: string, min: number, max: number, 
   }
   if (divisor > min) {
     throw new RangeError(
-      `${who}divisor is ${divisor}, larger than the min ${what} of ${min}, which it would round up. ` +
+      `${who}divisor is ${divisor}, expected at most the min ${what}, ${min}, which it would round up. ` +
         `Use a divisor of at most ${min}, or a min ${what} of ${divisor}.`,
     );
   }

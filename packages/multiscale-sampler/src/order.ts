@@ -41,11 +41,21 @@ export function checkOrder(who: string, options: OrderOptions): number {
       `${who}: samples is ${count}, expected at most 2^32. Sample shards, then inside them.`,
     );
   }
+  if (count > 2 ** 32) {
+    throw new RangeError(
+      `${who}: samples is ${count}, expected at most 2^32. Sample shards, then inside them.`,
+    );
+  }
   if (typeof samples !== "number") checkIndices(who, samples);
   if (typeof shuffle === "object")
     checkCount(`${who}: shuffle.fromEpoch`, shuffle.fromEpoch, 0, "Count from 0.");
   checkCount(`${who}: repeats`, repeats, 1, "Use 1 to see each sample once.");
   const copies = truncateRepeats ? 1 : repeats;
+  if (count * copies > 2 ** 32) {
+    throw new RangeError(
+      `${who}: samples times repeats is ${count * copies}, expected at most 2^32. Use fewer repeats, or more epochs.`,
+    );
+  }
   if (!ranks) return count * copies;
 
   checkRanks(who, ranks);

@@ -148,7 +148,6 @@ class Prefetcher<B extends AnyBatch, T> implements AsyncIterableIterator<LoadedB
       signal.throwIfAborted();
       return await this.#get(index, batch, signal);
     } catch (cause) {
-      if (signal.aborted) throw signal.reason;
       throw new SampleError({ index, epoch: batch.epoch, step: batch.step }, cause);
     } finally {
       this.#slots.give();

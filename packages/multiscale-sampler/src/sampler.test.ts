@@ -312,6 +312,7 @@ test.each<[string, Partial<SamplerOptions<ImageScale>>, string]>([
   ["no scales", { scales: [] }, "got no scales in epoch 0. Pass fixedScale(…) for one."],
   ["an empty batch", { scales: [{ height: 8, width: 8, batchSize: 0 }] }, "batchSize is 0"],
   ["repeats", { repeats: 0 }, "repeats is 0, expected a whole number of at least 1. Use 1"],
+  ["too many copies", { repeats: 1e9 }, "samples times repeats is 100000000000, expected at most 2^32."],
   ["the first epoch to shuffle", { shuffle: { fromEpoch: -1 } }, "shuffle.fromEpoch is -1"],
   [
     "no randomness",

@@ -1,4 +1,4 @@
-import { checkCount } from "./check.ts";
+import { checkCount, checkScaleCount } from "./check.ts";
 import {
   type CurriculumOptions,
   checkMovingRange,
@@ -37,16 +37,10 @@ export interface SequenceScalesOptions {
 export function sequenceScales(options: SequenceScalesOptions): SequenceScale[] {
   const { baseLength, baseBatch, minLength, maxLength, count = 5, divisor = 32 } = options;
   const { includeBase = "always" } = options;
-  for (const [name, value] of Object.entries({
-    baseLength,
-    baseBatch,
-    minLength,
-    maxLength,
-    count,
-    divisor,
-  })) {
+  for (const [name, value] of Object.entries({ baseLength, baseBatch, minLength, maxLength, divisor })) {
     checkCount(`sequenceScales: ${name}`, value, 1, "Pass a whole number.");
   }
+  checkScaleCount("sequenceScales: count", count);
   checkRange("sequenceScales: ", "length", minLength, maxLength, divisor);
 
   const lengths = linspace(minLength, maxLength, count);

@@ -1,4 +1,4 @@
-import { checkCount } from "./check.ts";
+import { checkCount, checkScaleCount } from "./check.ts";
 import { type Batch, checkEpoch, checkStart, type Epoch, type EpochOptions, type Sampler } from "./epoch.ts";
 import { checkOrder, type OrderOptions, orderSamples } from "./order.ts";
 import { checkRandom, epochRandom, type RandomOption } from "./random.ts";
@@ -58,7 +58,7 @@ export interface VideoClipOptions extends Omit<OrderOptions, "ranks">, RandomOpt
 /** `count` scales of the frame rate from `min` to `max`, and 1. */
 export function fpsScales(options: { min?: number; max?: number; count?: number } = {}): number[] {
   const { min = 1, max = 2.5, count = 5 } = options;
-  checkCount("fpsScales: count", count, 1, "Use 5.");
+  checkScaleCount("fpsScales: count", count);
   if (!(min > 0 && min <= max && max < Infinity)) {
     throw new RangeError(
       `fpsScales: min is ${min} and max is ${max}, expected 0 < min <= max. Use 1 and 2.5.`,
@@ -72,7 +72,8 @@ export function fpsScales(options: { min?: number; max?: number; count?: number 
  * full. The last batch is not padded.
  *
  * With ranks, every rank plans all batches and takes its own. Where their number does not divide, the last batch with
- * more than one video gives one up to a new batch; where none has two, the last batches are dropped.
+ * more than one video gives one up to a new batch; where none has two, the last batches are dropped. The sampler's
+ * `sampleCount` is an even share of the videos, that of an epoch is exact.
  *
  * @throws RangeError naming the option that cannot be
  */
