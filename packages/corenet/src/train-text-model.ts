@@ -7,7 +7,7 @@ import { findRun, openRun } from "./run/open-run.ts";
 import type { PlanOptions } from "./run/plan-run.ts";
 import type { RunResult } from "./run/result.ts";
 import { type RunPaths, readResult, removeRun, runPaths, writeResult } from "./run/run-folder.ts";
-import type { RunSettings } from "./run/settings.ts";
+import { longestWindow, type RunSettings } from "./run/settings.ts";
 import { trainToEnd } from "./run/train-to-end.ts";
 import { writeSample } from "./run/write-sample.ts";
 import type { TextSource } from "./text/read-text.ts";
@@ -55,7 +55,7 @@ export async function trainTextModel(options: TrainTextOptions): Promise<TextRun
   if (finished) return { paths, settings: started, result: finished, wasFinished: true };
 
   const { settings, text } = await openRun(paths, started, options);
-  const split = splitText(text.bytes, { window: settings.training.length + 1 });
+  const split = splitText(text.bytes, { window: longestWindow(settings.training) });
   const trained = await trainToEnd(paths, settings, split, options);
   using model = trained.model;
   const [firstBlock] = split.heldOut as [Uint8Array];

@@ -8,5 +8,13 @@ export const tinyRun = {
     ...{ numLayers: 2, modelDim: 32, headDim: 16, groupSize: 2, ffnDivisor: 16 },
     ...{ qkvMultipliers: [1, 2], ffnMultipliers: [1, 2] },
   },
-  training: { batchSize: 4, length: 32, learningRate: 1e-2, minLearningRate: 1e-3, warmup: 5 },
+  training: {
+    stages: [
+      { share: 0.5, batchSize: 4, length: 16 },
+      { share: 0.5, batchSize: 4, length: 32 },
+    ],
+    learningRate: 1e-2,
+    minLearningRate: 1e-3,
+    warmup: 5,
+  },
 } satisfies Partial<TrainTextOptions>;

@@ -60,7 +60,12 @@ function settingsTables(settings: TextRun["settings"]): string {
 }
 
 function formatValue(value: unknown): string {
-  if (Array.isArray(value)) return value.join(" to ");
+  if (Array.isArray(value)) return value.map(formatValue).join(typeof value[0] === "number" ? " to " : "; ");
+  if (typeof value === "object" && value !== null) {
+    return Object.entries(value)
+      .map(([name, one]) => `${name} ${formatValue(one)}`)
+      .join(", ");
+  }
   if (typeof value !== "number" || Number.isInteger(value)) return String(value);
   return String(Number(value.toPrecision(4)));
 }

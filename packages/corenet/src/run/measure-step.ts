@@ -1,33 +1,43 @@
-import type { Rng } from "@corenet/core";
-import { createOpenElm, openElmConfig } from "@corenet/openelm";
+import { Rng } from "@corenet/core";
+import { openElmConfig } from "@corenet/openelm";
 import { disposeTree } from "@corenet/tensor";
+import { createModel } from "./create-model.ts";
 import type { ModelSettings, TrainingSettings } from "./settings.ts";
 import { trainOnText } from "./train-on-text.ts";
 
 const warmUpSteps = 2;
-const measuredSteps = 7;
+const measuredSteps = 9;
 
 /**
- * How long a training step takes here and now: the median of a few, on a model that is thrown away.
+ * How long a training step takes here and now, on a model that is thrown away: in each stage the median of a few, and
+ * of these the mean by their shares.
  *
  * @returns milliseconds
  */
 export async function measureStepMs(
-  model: ModelSettings,
+  settings: ModelSettings,
   training: Omit<TrainingSettings, "steps">,
-  { pieces, rng, signal }: { pieces: readonly Uint8Array[]; rng: Rng; signal?: AbortSignal | undefined },
+  { pieces, signal }: { pieces: readonly Uint8Array[]; signal?: AbortSignal | undefined },
 ): Promise<number> {
-  using fresh = await createOpenElm(openElmConfig(model), { rng });
-  const times: number[] = [];
-  const { params } = await trainOnText(fresh, pieces, {
-    training: { ...training, warmup: 0, steps: warmUpSteps + measuredSteps },
-    rng,
-    signal,
-    onStep: ({ ms }) => {
-      times.push(ms);
-    },
-  });
-  disposeTree(params);
-  const sorted = times.slice(warmUpSteps).sort((a, b) => a - b);
-  return sorted[Math.floor(measuredSteps / 2)] as number;
+  const rng = new Rng("measure");
+  using model = await createModel(openElmConfig(settings), training, rng);
+  let mean = 0;
+  for (const stage of training.stages) {
+    const times: number[] = [];
+    const { params } = await trainOnText(model, pieces, {
+      training: { ...training, stages: [stage], warmup: 0, steps: warmUpSteps + measuredSteps },
+      rng,
+      signal,
+      onStep: ({ ms }) => {
+        times.push(ms);
+      },
+    });
+    disposeTree(params);
+    mean += stage.share * medianOf(times.slice(warmUpSteps));
+  }
+  return mean;
+}
+
+function medianOf(values: readonly number[]): number {
+  return [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)] as number;
 }

@@ -1,9 +1,8 @@
-import { Rng } from "@corenet/core";
 import { countParameters, openElmConfig } from "@corenet/openelm";
 import type { Text } from "../text/read-text.ts";
 import { splitText } from "../text/split-text.ts";
 import { measureStepMs } from "./measure-step.ts";
-import type { ModelSettings, RunSettings, TrainingSettings } from "./settings.ts";
+import { longestWindow, type ModelSettings, type RunSettings, type TrainingSettings } from "./settings.ts";
 
 export interface PlanOptions {
   /** @default 1 */
@@ -21,7 +20,7 @@ export interface PlanOptions {
 
 /** Layer-wise scaling and grouped-query attention as in the paper, at a width that two cores train in minutes. */
 const narrow = {
-  ...{ vocabSize: 256, contextLength: 256, ropeBase: 10000, ropeMaxLength: 512, tied: true },
+  ...{ vocabSize: 256, contextLength: 256, ropeBase: 10000, ropeMaxLength: 512, tied: false },
   ...{ modelDim: 128, headDim: 32, groupSize: 2, ffnDivisor: 64, qkvMultipliers: [0.5, 1] },
 };
 const large: ModelSettings = { ...narrow, numLayers: 4, ffnMultipliers: [2, 4] };
@@ -30,7 +29,12 @@ const small: ModelSettings = { ...narrow, numLayers: 3, ffnMultipliers: [1, 3] }
 const leastTokensForLarge = 300_000;
 
 const defaults: Omit<TrainingSettings, "steps"> = {
-  ...{ batchSize: 4, length: 256, learningRate: 4e-3, minLearningRate: 4e-4, warmup: 40 },
+  stages: [
+    { share: 0.6, batchSize: 4, length: 64 },
+    { share: 0.2, batchSize: 2, length: 128 },
+    { share: 0.2, batchSize: 1, length: 256 },
+  ],
+  ...{ embeddingScale: 8, learningRate: 3e-3, minLearningRate: 3e-4, warmup: 100 },
   ...{ weightDecay: 0.1, beta1: 0.9, beta2: 0.95, clip: 1, zLoss: 1e-4 },
 };
 const leastSteps = 20;
@@ -45,7 +49,7 @@ export async function planRun(text: Text, options: PlanOptions): Promise<RunSett
   const { seed = 1, minutes = 2.4, model, signal } = options;
   checkNumbers(minutes, options.steps);
   const training = { ...defaults, ...options.training };
-  const pieces = splitText(text.bytes, { window: training.length + 1 }).training;
+  const pieces = splitText(text.bytes, { window: longestWindow(training) }).training;
   const finish = (size: ModelSettings, steps: number, stepMs: number | null): RunSettings => ({
     version: 1,
     text: { from: text.from, files: text.files, bytes: text.bytes.length, sha256: text.sha256 },
@@ -58,14 +62,17 @@ export async function planRun(text: Text, options: PlanOptions): Promise<RunSett
   if (options.steps !== undefined) return finish(model ?? large, options.steps, null);
 
   const stepsIn = (stepMs: number) => Math.max(leastSteps, Math.floor((minutes * 60_000) / stepMs));
-  const measure = (size: ModelSettings) =>
-    measureStepMs(size, training, { pieces, rng: new Rng(seed), signal });
+  const measure = (size: ModelSettings) => measureStepMs(size, training, { pieces, signal });
   const first = model ?? large;
   const stepMs = await measure(first);
-  const tokens = stepsIn(stepMs) * training.batchSize * training.length;
+  const tokens = stepsIn(stepMs) * meanBatchTokens(training);
   if (model || tokens >= leastTokensForLarge) return finish(first, stepsIn(stepMs), stepMs);
   const smallStepMs = await measure(small);
   return finish(small, stepsIn(smallStepMs), smallStepMs);
+}
+
+function meanBatchTokens({ stages }: Pick<TrainingSettings, "stages">): number {
+  return stages.reduce((sum, { share, batchSize, length }) => sum + share * batchSize * length, 0);
 }
 
 function checkNumbers(minutes: number, steps: number | undefined): void {

@@ -9,13 +9,23 @@ export interface TextSettings {
   readonly sha256: string;
 }
 
-export interface TrainingSettings {
-  /** Updates in all. */
-  readonly steps: number;
+/** A part of the training with batches of one shape. */
+export interface StageSettings {
+  /** Of all steps. */
+  readonly share: number;
   /** B */
   readonly batchSize: number;
   /** T */
   readonly length: number;
+}
+
+export interface TrainingSettings {
+  /** Updates in all. */
+  readonly steps: number;
+  /** One after another: short windows first, since a young model learns nothing from long ones. */
+  readonly stages: readonly StageSettings[];
+  /** The initial embeddings are so many times what `createOpenElm` gives: as large as what layers add to them. */
+  readonly embeddingScale: number;
   /** The peak, after the warm-up. */
   readonly learningRate: number;
   /** Where the schedule ends. */
@@ -35,6 +45,11 @@ export type ModelSettings = Required<Omit<OpenElmOptions, "qkvMultipliers" | "ff
   readonly qkvMultipliers: readonly number[];
   readonly ffnMultipliers: readonly number[];
 };
+
+/** Bytes of the longest window, its targets included. */
+export function longestWindow({ stages }: Pick<TrainingSettings, "stages">): number {
+  return 1 + Math.max(...stages.map(({ length }) => length));
+}
 
 /** Everything that a run's result depends on: `run.json`. */
 export interface RunSettings {

@@ -1,7 +1,8 @@
 import type { Rng } from "@corenet/core";
 import { type CausalLm, crossEntropy } from "@corenet/nn";
 import { type TensorTree, tidy } from "@corenet/tensor";
-import { cosineSchedule, type TrainOptions, type TrainResult, train } from "@corenet/train";
+import { type BatchSource, cosineSchedule, type TrainOptions, type TrainResult, train } from "@corenet/train";
+import { stagedBatches } from "../text/staged-batches.ts";
 import { type TextBatch, windowBatches } from "../text/window-batches.ts";
 import type { TrainingSettings } from "./settings.ts";
 
@@ -24,13 +25,13 @@ export async function trainOnText(
   pieces: readonly Uint8Array[],
   { training, rng, ...passed }: TrainOnTextOptions,
 ): Promise<TrainResult<TensorTree>> {
-  const { batchSize, length, clip, zLoss, weightDecay, beta1, beta2, steps, warmup } = training;
+  const { clip, zLoss, weightDecay, beta1, beta2, steps, warmup } = training;
   return train<TensorTree, TextBatch>({
     ...passed,
     params: model.params as TensorTree, // a model to be trained is not packed: train says so otherwise
     loss: (params, { tokens, targets }) =>
       tidy(() => crossEntropy(model.withParams(params).forward(tokens), targets, { zLoss })),
-    batches: windowBatches(pieces, { batchSize, length, rng: rng.split("batches") }),
+    batches: batchesOf(training, pieces, rng.split("batches")),
     optimizer: { weightDecay, beta1, beta2 },
     schedule: cosineSchedule({
       peak: training.learningRate,
@@ -43,4 +44,17 @@ export async function trainOnText(
     rng: rng.split("train"),
     countTokens: ({ tokens }) => tokens.size,
   });
+}
+
+function batchesOf(
+  { steps, stages }: TrainingSettings,
+  pieces: readonly Uint8Array[],
+  rng: Rng,
+): BatchSource<TextBatch> {
+  return stagedBatches(
+    stages.map(({ share, batchSize, length }, i) => ({
+      steps: Math.round(share * steps),
+      source: windowBatches(pieces, { batchSize, length, rng: rng.split(i) }),
+    })),
+  );
 }

@@ -1,9 +1,10 @@
 import { Rng } from "@corenet/core";
-import { createOpenElm, type OpenElm, openElmConfig } from "@corenet/openelm";
+import { type OpenElm, openElmConfig } from "@corenet/openelm";
 import type { StepEvent } from "@corenet/train";
 import { bitsPerByte } from "../text/bits-per-byte.ts";
 import { pickEvenly } from "../text/pick-evenly.ts";
 import type { TextSplit } from "../text/split-text.ts";
+import { createModel } from "./create-model.ts";
 import type { OnRunEvent } from "./events.ts";
 import type { RunResult } from "./result.ts";
 import type { RunPaths } from "./run-folder.ts";
@@ -37,7 +38,7 @@ export async function trainToEnd(
 ): Promise<TrainedRun> {
   const { steps } = settings.training;
   const rng = new Rng(settings.seed);
-  using start = await createOpenElm(openElmConfig(settings.model), { rng: rng.split("model") });
+  using start = await createModel(openElmConfig(settings.model), settings.training, rng.split("model"));
   const log = new RunLog();
   const glimpse = pickEvenly(heldOut, 8).map((block) => block.subarray(0, 2 * start.contextLength));
   const recentLosses: number[] = [];

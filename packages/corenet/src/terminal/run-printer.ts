@@ -42,8 +42,9 @@ function describeText({ from, files, bytes }: TextSettings): string {
 }
 
 function describeModel({ parameters, model, training, seed }: RunSettings): string {
+  const lengths = training.stages.map(({ length }) => length);
   return (
     `OpenELM, ${(parameters / 1e6).toFixed(2)} M parameters, ${model.numLayers} layers; ` +
-    `${training.steps} steps of ${training.batchSize} x ${training.length} bytes, seed ${seed}`
+    `${training.steps} steps of windows of ${lengths.join(", ")} bytes, seed ${seed}`
   );
 }

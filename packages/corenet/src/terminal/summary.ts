@@ -12,7 +12,7 @@ export function summarize({ paths, result, settings }: TextRun, paint: Paint): s
   ];
   const best = Math.min(...rows.map(([, bits]) => bits));
   const table = rows.map(([name, bits]) => {
-    const line = `  ${name.padEnd(12)}${bits.toFixed(3)}`;
+    const line = `  ${name.padEnd(12)}${bits.toFixed(3).padStart(6)}`;
     return bits === best ? paint("green", line) : line;
   });
   return [
