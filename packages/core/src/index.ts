@@ -12,6 +12,7 @@ export {
   ShapeError,
 } from "./errors.ts";
 export { decodeFloat16, encodeFloat16 } from "./float16.ts";
+export { makeDivisible } from "./make-divisible.ts";
 export {
   createProgress,
   type OnProgress,

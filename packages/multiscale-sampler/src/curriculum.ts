@@ -1,6 +1,6 @@
+import { makeDivisible } from "@corenet/core";
 import { checkCount } from "./check.ts";
 import { checkRange } from "./image-sizes.ts";
-import { makeDivisible } from "./make-divisible.ts";
 
 /** How the range grows from its start, at progress 0, to its end, at 1. */
 export type CurriculumShape =

@@ -1,5 +1,5 @@
+import { makeDivisible } from "@corenet/core";
 import { checkCount, checkScaleCount } from "./check.ts";
-import { makeDivisible } from "./make-divisible.ts";
 import { linspace, sideList } from "./side-list.ts";
 import { type Sides, type Size, toSides } from "./size.ts";
 

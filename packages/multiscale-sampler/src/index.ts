@@ -17,7 +17,6 @@ export {
   variableBatchScales,
 } from "./image-scales.ts";
 export type { ImageSizesOptions } from "./image-sizes.ts";
-export { makeDivisible } from "./make-divisible.ts";
 export type { OrderOptions, RankOptions } from "./order.ts";
 export { type CostFunction, pixelCost } from "./pixel-cost.ts";
 export { planTable } from "./plan-table.ts";

@@ -1,3 +1,4 @@
+import { makeDivisible } from "@corenet/core";
 import { checkCount, checkScaleCount } from "./check.ts";
 import {
   type CurriculumOptions,
@@ -8,7 +9,6 @@ import {
 } from "./curriculum.ts";
 import { fitBatch } from "./fit-batch.ts";
 import { checkRange } from "./image-sizes.ts";
-import { makeDivisible } from "./make-divisible.ts";
 import type { SequenceScale } from "./scale.ts";
 import { linspace } from "./side-list.ts";
 

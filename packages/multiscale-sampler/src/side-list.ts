@@ -1,4 +1,4 @@
-import { makeDivisible } from "./make-divisible.ts";
+import { makeDivisible } from "@corenet/core";
 
 export interface SideListOptions {
   /** Always in the list, rounded. */

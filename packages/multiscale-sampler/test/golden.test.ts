@@ -1,3 +1,4 @@
+import { makeDivisible } from "@corenet/core";
 import {
   type Batch,
   CpythonRandom,
@@ -13,7 +14,6 @@ import {
   fpsScales,
   growingScales,
   type ImageScale,
-  makeDivisible,
   type OrderOptions,
   randomClips,
   type Sampler,

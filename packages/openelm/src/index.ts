@@ -19,4 +19,4 @@ export {
   parameterShapes,
 } from "./parameters.ts";
 export { type SaveOptions, saveOpenElm } from "./save.ts";
-export { type LayerScaling, type LayerShape, makeDivisible, scaleLayers } from "./scale-layers.ts";
+export { type LayerScaling, type LayerShape, scaleLayers } from "./scale-layers.ts";

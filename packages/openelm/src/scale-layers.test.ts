@@ -1,7 +1,8 @@
+import { makeDivisible } from "@corenet/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { openElmConfig } from "./config.ts";
-import { type LayerScaling, makeDivisible, scaleLayers, spreadMultipliers } from "./scale-layers.ts";
+import { type LayerScaling, scaleLayers, spreadMultipliers } from "./scale-layers.ts";
 
 /** The published models, layer by layer: query heads, key-value heads, feed-forward width, weights of the layer. */
 const published: Record<"270M" | "450M" | "1.1B" | "3B", [number, number, number, number][]> = {

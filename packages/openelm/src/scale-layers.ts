@@ -1,5 +1,7 @@
 // Layer-wise scaling: heads and feed-forward width grow from the first layer to the last, at a fixed budget.
 
+import { makeDivisible } from "@corenet/core";
+
 export interface LayerScaling {
   numLayers: number;
   /** D */
@@ -39,14 +41,6 @@ export function scaleLayers(scaling: LayerScaling): LayerShape[] {
     const ffnDim = makeDivisible(modelDim * (beta[i] as number), ffnDivisor);
     return { numQueryHeads, numKvHeads: Math.floor(numQueryHeads / groupSize), ffnDim };
   });
-}
-
-/**
- * The multiple of `divisor` nearest to `value`, at least one, and never more than 10 % below.
- */
-export function makeDivisible(value: number, divisor: number): number {
-  const nearest = Math.max(divisor, Math.floor(Math.trunc(value + divisor / 2) / divisor) * divisor);
-  return nearest < 0.9 * value ? nearest + divisor : nearest;
 }
 
 /** One multiplier for each layer; a pair is spread linearly and rounded to two decimals. */

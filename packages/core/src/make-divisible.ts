@@ -1,7 +1,7 @@
 /**
  * The multiple of `divisor` nearest to `value`: halves go up, and what would lose more than 10 % takes the next one.
  *
- * @param value - a length in pixels or tokens, above 0
+ * @param value - a width, or a length in pixels or tokens, above 0
  * @returns at least `divisor`
  */
 export function makeDivisible(value: number, divisor: number): number {
