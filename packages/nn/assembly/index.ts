@@ -9,6 +9,8 @@ export {
   attentionTasks,
 } from "./attention";
 export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
+export { gelu, geluGrad } from "./gelu";
+export { layerNorm, layerNormGrad, layerNormGradColumns } from "./layer-norm";
 export { rmsNorm, rmsNormGrad } from "./rms-norm";
 export { rope } from "./rope";
 export { siluMul, siluMulGrad } from "./silu-mul";

@@ -2,11 +2,31 @@ export { type AttentionOptions, attention } from "./attention.ts";
 export type { CausalLm, ForwardOptions, KvPair, KvShape, ReadRawKvOptions } from "./causal-lm.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./cross-entropy.ts";
 export { embedding } from "./embedding.ts";
+export {
+  type EncoderBlockConfig,
+  type EncoderBlockParams,
+  encoderBlock,
+} from "./encoder-block.ts";
 export { type GatedFeedForwardParams, gatedFeedForward, siluMul } from "./gated-feed-forward.ts";
+export { gelu } from "./gelu.ts";
 export { type GenerateOptions, generate } from "./generate.ts";
 export { normal, unitGain } from "./initializers.ts";
 export { KvCache, type KvCacheOptions } from "./kv-cache.ts";
-export { linear, type Weight } from "./linear.ts";
+export { type LayerNormOptions, type LayerNormParams, layerNorm } from "./layer-norm.ts";
+export { type LinearOptions, type LinearParams, linear, type Weight } from "./linear.ts";
+export {
+  type ImageSize,
+  type PatchEmbeddingOptions,
+  type PatchGrid,
+  patchEmbedding,
+  patchGrid,
+  patchWeight,
+} from "./patch-embedding.ts";
+export {
+  type PositionEmbeddingOptions,
+  type PositionInterpolation,
+  positionEmbedding,
+} from "./position-embedding.ts";
 export { type RmsNormOptions, rmsNorm } from "./rms-norm.ts";
 export { type RopeTableOptions, type RopeTables, rope, ropeTables } from "./rope.ts";
 export {
@@ -22,3 +42,12 @@ export {
   type SamplingOptions,
   sampleToken,
 } from "./samplers.ts";
+export {
+  createVit,
+  poolTokens,
+  type VitEncoderParams,
+  type VitParams,
+  vit,
+  vitEncoder,
+} from "./vit.ts";
+export { countVitMultiplyAdds, type VitConfig, type VitOptions, vitConfig } from "./vit-config.ts";
