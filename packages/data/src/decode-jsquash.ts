@@ -86,7 +86,7 @@ async function startJpeg(): Promise<Codec> {
         const image = module.decode(new Uint8Array(bytes), false); // false: we turn it ourselves
         if (image && messages.length === 0) return image;
       } catch (cause) {
-        codec.hasEnded = true; // it has left as a program does, without freeing anything
+        codec.hasEnded = true; // it has left as a program does, in the middle of its work: used again, it may hang
         throw new Error(messages[0] ?? reasonOf(cause), { cause });
       }
       throw new Error(messages[0] ?? "no picture came out");

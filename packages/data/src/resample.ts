@@ -98,9 +98,9 @@ function resampleRows({ data, width: stride }: RgbImage, box: PixelBox, across: 
       let blue = half;
       for (let k = i * taps; k < end; k++) {
         const weight = weights[k] as number;
-        red = (red + weight * (data[from] as number)) | 0;
-        green = (green + weight * (data[from + 1] as number)) | 0;
-        blue = (blue + weight * (data[from + 2] as number)) | 0;
+        red = (red + Math.imul(weight, data[from] as number)) | 0;
+        green = (green + Math.imul(weight, data[from + 1] as number)) | 0;
+        blue = (blue + Math.imul(weight, data[from + 2] as number)) | 0;
         from += 3;
       }
       rows[to] = red >> fractionBits;
@@ -130,7 +130,7 @@ function resampleColumns(
       const weight = weights[i * taps + k] as number;
       const row = ((starts[i] as number) - firstRow + k) * rowLength;
       for (let x = 0; x < rowLength; x++) {
-        sums[x] = (sums[x] as number) + weight * (rows[row + x] as number);
+        sums[x] = (sums[x] as number) + Math.imul(weight, rows[row + x] as number);
       }
     }
     const to = i * rowLength;

@@ -1,3 +1,5 @@
+const compiled = new Map<string, Promise<WebAssembly.Module>>();
+
 /**
  * The compiled WebAssembly file of an installed package, in Node, whose `fetch` cannot read it. In browsers undefined:
  * there a package finds its own file by its own URL, which bundlers know.
@@ -10,5 +12,11 @@ export async function wasmFromPackage(specifier: string): Promise<WebAssembly.Mo
   const path = builtin("node:module")
     .createRequire(import.meta.url)
     .resolve(specifier);
-  return WebAssembly.compile(new Uint8Array(await builtin("node:fs/promises").readFile(path)));
+  const compiling = compiled.get(path) ?? compile(builtin("node:fs/promises").readFile(path));
+  compiled.set(path, compiling);
+  return compiling;
+}
+
+async function compile(reading: Promise<Uint8Array>): Promise<WebAssembly.Module> {
+  return WebAssembly.compile(new Uint8Array(await reading));
 }
