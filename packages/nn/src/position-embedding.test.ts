@@ -46,8 +46,7 @@ onEveryBackend(() => {
     await expect(wide).toBeAllClose([[0], [0.25], [0.75], [1], [10], [10.25], [10.75], [11]]);
   });
 
-  test("bicubic gives what PyTorch's interpolate gives", async () => {
-    // torch.nn.functional.interpolate(x, mode="bicubic", align_corners=False) by its formula, a = -0.75:
+  test("bicubic follows the formula of Keys with a = -0.75, by hand", async () => {
     // [1 2 3 4] to 2: taps at 0.5 are [-3/32, 19/32, 19/32, -3/32]; to 8, the first lies at -0.25.
     const table = tensor([[1], [2], [3], [4]]);
     const options = { from: list(4), interpolation: "bicubic" } as const;
