@@ -207,6 +207,15 @@ test("refuses JPEGs that hide a second frame, or have garbage between segments",
   await expect(decodeImage(garbage)).rejects.toThrow(`byte ${frame} is no marker`);
 });
 
+test("refuses a JPEG whose pixels end early, although its end marker is there", async () => {
+  const short = Uint8Array.of(...jpeg.subarray(0, -60), 0xff, 0xd9);
+  for (const decoder of decoders) {
+    await expect(decodeImage(short, { decoder, name: "short.jpg" })).rejects.toThrow(
+      "short.jpg cannot be decoded",
+    );
+  }
+});
+
 test("lets be what follows the end of a file", async () => {
   const longer = Uint8Array.of(...jpeg, ...new Uint8Array(100).fill(0x41));
   expect(await decodeImage(longer)).toEqual(await decodeImage(jpeg));
