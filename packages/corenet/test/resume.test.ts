@@ -35,13 +35,14 @@ function trainInChild(
 ): Promise<{ code: number | null; signal: string | null; first: number; last: number }> {
   const args = ["--conditions=@corenet/source", program, text, join(folder, run), String(steps)];
   const child = spawn(process.execPath, args, { stdio: ["ignore", "pipe", "inherit"] });
-  let [first, last] = [Number.NaN, Number.NaN];
+  let [first, last, killed] = [Number.NaN, Number.NaN, false];
   child.stdout.on("data", (chunk: Buffer) => {
     for (const line of chunk.toString().trim().split("\n")) {
       last = Number(line);
       if (Number.isNaN(first)) first = last;
     }
-    if (kill && last - first >= kill.afterSteps) child.kill(kill.signal);
+    if (!kill || killed || last - first < kill.afterSteps) return;
+    killed = child.kill(kill.signal);
   });
   return new Promise((resolve, reject) => {
     child.on("error", reject);

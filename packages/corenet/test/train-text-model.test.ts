@@ -47,7 +47,7 @@ test("run.json says everything that the result depends on", () => {
     },
     seed: 7,
     model: tinyRun.model,
-    training: { ...tinyRun.training, embeddingScale: 8, steps: 30, clip: 1, weightDecay: 0.1, zLoss: 1e-4 },
+    training: { ...tinyRun.training, embeddingScale: 16, steps: 30, clip: 1, weightDecay: 0.1, zLoss: 1e-4 },
     calibration: null,
   });
 });

@@ -19,18 +19,20 @@ export function lossChart({ curve, heldOut }: RunResult): string {
   const compressors = [
     { name: "gzip -9", bits: heldOut.gzip },
     { name: "brotli 11", bits: heldOut.brotli },
-  ];
+  ].sort((a, b) => b.bits - a.bits); // the name of the upper line stands above it, that of the lower below
   const all = [...shown.map(({ loss }) => loss), ...compressors.map(({ bits }) => bits)];
   const domain = [0.9 * Math.min(...all), Math.max(...all)] as const;
   const ticks = [0.5, 1, 1.5, 2, 3, 4, 6, 8].filter((tick) => tick >= domain[0] && tick <= domain[1]);
   return figure({
     caption:
-      "Training loss of each step (thin), smoothed (thick), and bits per byte on a part of the held-out text (dots). " +
+      "Training loss of each step (thin), smoothed (thick), and bits per byte on a part of the held-out text, at the length " +
+      "of window that is being learned (dots). " +
       "Dashed: what compressors reach on all of it.",
     label: "Training loss and held-out bits per byte by step",
     height: 320,
     plot: () => ({
       x: { label: "step" },
+      marginBottom: 44,
       y: {
         type: "log",
         label: "bits per byte",
@@ -43,10 +45,12 @@ export function lossChart({ curve, heldOut }: RunResult): string {
         Plot.lineY(shown, { x: "step", y: "loss", stroke: faint }),
         Plot.lineY(shown, { x: "step", y: "smooth", stroke: ours, strokeWidth: 2.5 }),
         Plot.ruleY(compressors, { y: "bits", stroke: theirs, strokeDasharray: "4 3" }),
-        Plot.text(compressors, {
-          ...{ x: curve.loss.length, y: "bits", text: "name", fill: theirs },
-          ...{ textAnchor: "end", dy: -7, stroke: "var(--page)", strokeWidth: 4 },
-        }),
+        ...compressors.map((one, i) =>
+          Plot.text([one], {
+            ...{ x: curve.loss.length, y: "bits", text: "name", fill: theirs },
+            ...{ textAnchor: "end", dy: i === 0 ? -8 : 9, stroke: "var(--page)", strokeWidth: 4 },
+          }),
+        ),
         Plot.dot(curve.heldOut, { x: "step", y: "bitsPerByte", fill: ours, stroke: "var(--page)", r: 4.5 }),
       ],
     }),
@@ -91,6 +95,7 @@ export function speedChart({ speed }: RunCurve): string {
     height: 200,
     plot: () => ({
       x: { label: "step" },
+      marginBottom: 44,
       y: { label: "tokens per second", grid: true, zero: true, nice: true, ticks: 5 },
       marks: [Plot.lineY(speed, { x: "step", y: "tokensPerSecond", stroke: ours, strokeWidth: 2 })],
     }),
@@ -106,6 +111,7 @@ export function learningRateChart({ learningRate }: RunCurve): string {
     plot: () => ({
       marginLeft: 55,
       x: { label: "step" },
+      marginBottom: 44,
       y: { label: "learning rate", grid: true, zero: true, ticks: 5 },
       marks: [
         Plot.lineY(pickEvenly(points, mostPoints), { x: "step", y: "rate", stroke: ours, strokeWidth: 2 }),

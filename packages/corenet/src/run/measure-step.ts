@@ -5,7 +5,8 @@ import { createModel } from "./create-model.ts";
 import type { ModelSettings, TrainingSettings } from "./settings.ts";
 import { trainOnText } from "./train-on-text.ts";
 
-const warmUpSteps = 2;
+const warmUpSteps = 20; // in the first stage: until the engine has compiled everything at its best
+const fewWarmUpSteps = 3; // in the others
 const measuredSteps = 9;
 
 /**
@@ -22,10 +23,11 @@ export async function measureStepMs(
   const rng = new Rng("measure");
   using model = await createModel(openElmConfig(settings), training, rng);
   let mean = 0;
-  for (const stage of training.stages) {
+  for (const [i, stage] of training.stages.entries()) {
+    const skipped = i === 0 ? warmUpSteps : fewWarmUpSteps;
     const times: number[] = [];
     const { params } = await trainOnText(model, pieces, {
-      training: { ...training, stages: [stage], warmup: 0, steps: warmUpSteps + measuredSteps },
+      training: { ...training, stages: [stage], warmup: 0, steps: skipped + measuredSteps },
       rng,
       signal,
       onStep: ({ ms }) => {
@@ -33,7 +35,7 @@ export async function measureStepMs(
       },
     });
     disposeTree(params);
-    mean += stage.share * medianOf(times.slice(warmUpSteps));
+    mean += stage.share * medianOf(times.slice(skipped));
   }
   return mean;
 }

@@ -21,20 +21,20 @@ export interface PlanOptions {
 /** Layer-wise scaling and grouped-query attention as in the paper, at a width that two cores train in minutes. */
 const narrow = {
   ...{ vocabSize: 256, contextLength: 256, ropeBase: 10000, ropeMaxLength: 512, tied: false },
-  ...{ modelDim: 128, headDim: 32, groupSize: 2, ffnDivisor: 64, qkvMultipliers: [0.5, 1] },
+  ...{ numLayers: 4, modelDim: 128, headDim: 32, groupSize: 2, ffnDivisor: 64, qkvMultipliers: [0.5, 1] },
 };
-const large: ModelSettings = { ...narrow, numLayers: 4, ffnMultipliers: [2, 4] };
-const small: ModelSettings = { ...narrow, numLayers: 3, ffnMultipliers: [1, 3] };
-/** With fewer the small model learns more in the same time; see docs/decisions/tiny-run.md. */
-const leastTokensForLarge = 300_000;
+const large: ModelSettings = { ...narrow, ffnMultipliers: [2, 4] };
+const small: ModelSettings = { ...narrow, ffnMultipliers: [1, 2.5] };
+/** Where the small model would see so many, the large one learns more in the same time; see docs/decisions/tiny-run.md. */
+const tokensForLarge = 3_500_000;
 
 const defaults: Omit<TrainingSettings, "steps"> = {
   stages: [
-    { share: 0.6, batchSize: 4, length: 64 },
-    { share: 0.2, batchSize: 2, length: 128 },
-    { share: 0.2, batchSize: 1, length: 256 },
+    { share: 0.6, batchSize: 8, length: 64 },
+    { share: 0.2, batchSize: 4, length: 128 },
+    { share: 0.2, batchSize: 2, length: 256 },
   ],
-  ...{ embeddingScale: 8, learningRate: 3e-3, minLearningRate: 3e-4, warmup: 100 },
+  ...{ embeddingScale: 16, learningRate: 4e-3, minLearningRate: 4e-4, warmup: 100 },
   ...{ weightDecay: 0.1, beta1: 0.9, beta2: 0.95, clip: 1, zLoss: 1e-4 },
 };
 const leastSteps = 20;
@@ -59,16 +59,16 @@ export async function planRun(text: Text, options: PlanOptions): Promise<RunSett
     training: { steps, ...training, warmup: Math.min(training.warmup, Math.floor(steps / 5)) },
     calibration: stepMs === null ? null : { minutes, stepMs },
   });
-  if (options.steps !== undefined) return finish(model ?? large, options.steps, null);
+  const first = model ?? small;
+  if (options.steps !== undefined) return finish(first, options.steps, null);
 
   const stepsIn = (stepMs: number) => Math.max(leastSteps, Math.floor((minutes * 60_000) / stepMs));
   const measure = (size: ModelSettings) => measureStepMs(size, training, { pieces, signal });
-  const first = model ?? large;
   const stepMs = await measure(first);
   const tokens = stepsIn(stepMs) * meanBatchTokens(training);
-  if (model || tokens >= leastTokensForLarge) return finish(first, stepsIn(stepMs), stepMs);
-  const smallStepMs = await measure(small);
-  return finish(small, stepsIn(smallStepMs), smallStepMs);
+  if (model || tokens < tokensForLarge) return finish(first, stepsIn(stepMs), stepMs);
+  const largeStepMs = await measure(large);
+  return finish(large, stepsIn(largeStepMs), largeStepMs);
 }
 
 function meanBatchTokens({ stages }: Pick<TrainingSettings, "stages">): number {

@@ -51,6 +51,21 @@ export function longestWindow({ stages }: Pick<TrainingSettings, "stages">): num
   return 1 + Math.max(...stages.map(({ length }) => length));
 }
 
+/** The stage that a step, counted from 0, belongs to. */
+export function stageOf(step: number, { stages, steps }: TrainingSettings): StageSettings {
+  let end = 0;
+  for (const stage of stages) {
+    end += stepsOf(stage, steps);
+    if (step < end) return stage;
+  }
+  return stages.at(-1) as StageSettings; // rounding
+}
+
+/** How many of all steps a stage has. */
+export function stepsOf({ share }: StageSettings, steps: number): number {
+  return Math.round(share * steps);
+}
+
 /** Everything that a run's result depends on: `run.json`. */
 export interface RunSettings {
   readonly version: 1;

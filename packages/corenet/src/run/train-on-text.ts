@@ -4,7 +4,7 @@ import { type TensorTree, tidy } from "@corenet/tensor";
 import { type BatchSource, cosineSchedule, type TrainOptions, type TrainResult, train } from "@corenet/train";
 import { stagedBatches } from "../text/staged-batches.ts";
 import { type TextBatch, windowBatches } from "../text/window-batches.ts";
-import type { TrainingSettings } from "./settings.ts";
+import { stepsOf, type TrainingSettings } from "./settings.ts";
 
 type Passed = Pick<TrainOptions<TensorTree, TextBatch>, "checkpoint" | "onProgress" | "onStep" | "signal">;
 
@@ -52,9 +52,13 @@ function batchesOf(
   rng: Rng,
 ): BatchSource<TextBatch> {
   return stagedBatches(
-    stages.map(({ share, batchSize, length }, i) => ({
-      steps: Math.round(share * steps),
-      source: windowBatches(pieces, { batchSize, length, rng: rng.split(i) }),
+    stages.map((stage, i) => ({
+      steps: stepsOf(stage, steps),
+      source: windowBatches(pieces, {
+        batchSize: stage.batchSize,
+        length: stage.length,
+        rng: rng.split(i),
+      }),
     })),
   );
 }

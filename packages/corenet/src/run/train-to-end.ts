@@ -9,7 +9,7 @@ import type { OnRunEvent } from "./events.ts";
 import type { RunResult } from "./result.ts";
 import type { RunPaths } from "./run-folder.ts";
 import { RunLog } from "./run-log.ts";
-import type { RunSettings } from "./settings.ts";
+import { type RunSettings, stageOf } from "./settings.ts";
 import { trainOnText } from "./train-on-text.ts";
 
 export interface TrainToEndOptions {
@@ -26,6 +26,7 @@ export interface TrainedRun {
 }
 
 const heldOutPoints = 10;
+const glimpseBytes = 512; // of each of eight blocks
 const speedPoints = 100;
 const shownLossSteps = 10;
 
@@ -40,7 +41,7 @@ export async function trainToEnd(
   const rng = new Rng(settings.seed);
   using start = await createModel(openElmConfig(settings.model), settings.training, rng.split("model"));
   const log = new RunLog();
-  const glimpse = pickEvenly(heldOut, 8).map((block) => block.subarray(0, 2 * start.contextLength));
+  const glimpse = pickEvenly(heldOut, 8).map((block) => block.subarray(0, glimpseBytes));
   const recentLosses: number[] = [];
 
   const onStep = async ({
@@ -55,7 +56,8 @@ export async function trainToEnd(
     if (isDue(done, steps, speedPoints)) log.noteSpeed(done);
     if (isDue(done, steps, heldOutPoints)) {
       const model = start.withParams(params); // borrowed like them: not disposed
-      log.noteHeldOut(done, await bitsPerByte(model, glimpse, { stride: model.contextLength }));
+      const { length } = stageOf(step, settings.training); // longer windows it has not learned yet
+      log.noteHeldOut(done, await bitsPerByte(model, glimpse, { window: length }));
     }
     recentLosses.push(toBits(loss));
     if (recentLosses.length > shownLossSteps) recentLosses.shift();
