@@ -94,6 +94,7 @@ export function speedChart({ speed }: RunCurve): string {
     label: "Tokens per second by step",
     height: 200,
     plot: () => ({
+      marginLeft: 50,
       x: { label: "step" },
       marginBottom: 44,
       y: { label: "tokens per second", grid: true, zero: true, nice: true, ticks: 5 },
@@ -129,13 +130,13 @@ export function layerChart(model: ModelSettings): string {
     return kinds.map((kind, k) => ({ layer: i + 1, kind, width: sizes[k] as number }));
   });
   return figure({
-    caption: "Layer-wise scaling: layers grow wider from the first to the last.",
+    caption: `Layer-wise scaling: layers grow wider from 1, the first, to ${layers.length}, the last.`,
     label: "Widths of queries, keys and values, and feed-forward in each layer",
     height: 60 + 45 * layers.length,
     plot: () => ({
       marginLeft: 20,
       marginRight: 105,
-      fy: { label: "layer", padding: 0.2 },
+      fy: { label: null, padding: 0.2 },
       y: { axis: null, domain: kinds },
       x: { label: "width", grid: true },
       color: { domain: kinds, range: ["var(--ours)", "var(--third)", "var(--theirs)"], legend: false },
