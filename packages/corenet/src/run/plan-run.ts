@@ -25,7 +25,7 @@ const narrow = {
 };
 const large: ModelSettings = { ...narrow, ffnMultipliers: [2, 4] };
 const small: ModelSettings = { ...narrow, ffnMultipliers: [1, 2.5] };
-/** Where the small model would see so many, the large one learns more in the same time; see docs/decisions/tiny-run.md. */
+/** Where the small model would see so many, the large one is taken: an estimate, see docs/decisions/tiny-run.md. */
 const tokensForLarge = 3_500_000;
 
 const defaults: Omit<TrainingSettings, "steps"> = {
