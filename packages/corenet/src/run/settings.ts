@@ -22,9 +22,9 @@ export interface StageSettings {
 export interface TrainingSettings {
   /** Updates in all. */
   readonly steps: number;
-  /** One after another: short windows first, since a young model learns nothing from long ones. */
+  /** One after another: short windows first, from which a young model learns more; see docs/decisions/tiny-run.md. */
   readonly stages: readonly StageSettings[];
-  /** The initial embeddings are so many times what `createOpenElm` gives: as large as what layers add to them. */
+  /** The initial embeddings are so many times what `createOpenElm` gives. */
   readonly embeddingScale: number;
   /** The peak, after the warm-up. */
   readonly learningRate: number;
