@@ -10,7 +10,7 @@ async function timerFires(turn: () => Promise<void>): Promise<boolean> {
     fired = true;
   }, 0);
   const start = performance.now();
-  for (let i = 0; !fired && performance.now() < start + 200; i++) await turn();
+  while (!fired && performance.now() < start + 200) await turn();
   clearTimeout(timer);
   return fired;
 }

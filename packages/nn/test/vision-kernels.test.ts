@@ -77,8 +77,9 @@ describe.each([
         }
         expectClose(heap.floats(y, rows * D), wantY, 3e-6);
         expectClose(heap.floats(dx, rows * D), wantDx, 1e-5);
-        expectClose(heap.floats(dWeight, D), wantDw, 5e-6);
-        expectClose(heap.floats(dBias, D), wantDb, 1e-6);
+        // Sums over the rows may cancel: their rounding is that of the terms.
+        expectClose(heap.floats(dWeight, D), wantDw, 5e-6, Math.sqrt(rows));
+        expectClose(heap.floats(dBias, D), wantDb, 1e-7, Math.max(1, rows));
       }),
     );
   });

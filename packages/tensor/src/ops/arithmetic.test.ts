@@ -43,7 +43,7 @@ const float = ({ data, shape }: Grid): Tensor => tensor(Float32Array.from(data),
 const int = ({ data, shape }: Grid): Tensor => tensor(Int32Array.from(data), shape);
 const exact = { atol: 0, rtol: 0 };
 
-onEveryBackend((backend) => {
+onEveryBackend(() => {
   describe.each(floatOps)("%s of float32", (_, op, expected) => {
     test("is exact for every shape and value, infinities, NaN and empty tensors included", async () => {
       await fc.assert(
@@ -112,7 +112,7 @@ onEveryBackend((backend) => {
     });
   });
 
-  describe.each(intOps)("%s of int32", (name, op, expected) => {
+  describe.each(intOps)("%s of int32", (_, op, expected) => {
     test("is exact, and wraps past 2³¹", async () => {
       const operand = int32();
       const pair = broadcastPair({ minSide: 0 }).chain(([a, b]) => {
