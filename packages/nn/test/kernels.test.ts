@@ -178,7 +178,8 @@ describe.each([
         }
         expectClose(heap.floats(y, rows * D), wantY);
         expectClose(heap.floats(dx, rows * D), wantDx, 2e-6, terms);
-        expectClose(heap.floats(dWeight, D), wantDw, 5e-6);
+        // A sum over the rows may cancel: its rounding is that of what was added up.
+        expectClose(heap.floats(dWeight, D), wantDw, 5e-6, Math.max(1, Math.sqrt(rows)));
       }),
     );
   });
