@@ -1,0 +1,149 @@
+import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CheckpointError, FormatError } from "@corenet/core";
+import { bytesSource, fileSource, openSafetensors } from "@corenet/formats";
+import { loadOpenElm, parseConfig, saveOpenElm } from "@corenet/openelm";
+import { memory, tensor } from "@corenet/tensor";
+import fc from "fast-check";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { loadGolden, onEveryBackend } from "../../../tools/testing/index.ts";
+
+const published = new URL("../../../golden/openelm/tiny-hf", import.meta.url).pathname;
+const readConfig = async (folder: string) => JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
+let folder = "";
+
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "corenet-openelm-"));
+});
+afterEach(async () => {
+  await rm(folder, { recursive: true });
+});
+
+/** A copy of the published folder whose config has other values. */
+async function copyWith(changes: object): Promise<string> {
+  await cp(published, folder, { recursive: true });
+  await writeFile(
+    join(folder, "config.json"),
+    JSON.stringify({ ...(await readConfig(published)), ...changes }),
+  );
+  return folder;
+}
+
+onEveryBackend(() => {
+  test("loads the reference's folder and computes its logits", async () => {
+    const golden = await loadGolden("openelm/tiny");
+    using model = await loadOpenElm(published);
+    const { shape, data } = golden.tensors.get("input.tokens") as { shape: number[]; data: Int32Array };
+    const logits = model.forward(tensor(data, shape as [number, number]));
+    const expected = golden.tensors.get("output.logits") as { shape: number[]; data: Float32Array };
+    await expect(logits).toBeAllClose(expected, { atol: 2e-5, rtol: 1e-4 });
+  });
+
+  test("saves what it loaded, byte for byte and key by key", async () => {
+    using model = await loadOpenElm(published);
+    await saveOpenElm(model, join(folder, "new"));
+    expect(await readConfig(join(folder, "new"))).toEqual(await readConfig(published));
+    for (const name of ["model.safetensors", "generation_config.json"]) {
+      const [ours, theirs] = await Promise.all(
+        [join(folder, "new", name), join(published, name)].map((path) => readFile(path)),
+      );
+      expect(ours?.equals(theirs as Buffer), name).toBe(true);
+    }
+  });
+
+  test("bfloat16 goes round without loss, widened or kept", async () => {
+    using model = await loadOpenElm(published);
+    await saveOpenElm(model, join(folder, "a"), { dtype: "bfloat16" });
+    const first = await readFile(join(folder, "a/model.safetensors"));
+    for (const storage of ["f32", "as-is"] as const) {
+      using half = await loadOpenElm(join(folder, "a"), { storage });
+      await saveOpenElm(half, join(folder, storage), { dtype: "bfloat16" });
+      expect((await readFile(join(folder, storage, "model.safetensors"))).equals(first), storage).toBe(true);
+    }
+  });
+
+  test("a broken load leaves no tensor behind", async () => {
+    await cp(published, folder, { recursive: true });
+    const file = await openSafetensors(await fileSource(join(folder, "model.safetensors")));
+    await file.close();
+    const before = memory();
+    const controller = new AbortController();
+    const seen: number[] = [];
+    const loading = loadOpenElm(folder, {
+      signal: controller.signal,
+      onProgress: ({ done }) => {
+        seen.push(done);
+        if (done > 0) controller.abort();
+      },
+    });
+    await expect(loading).rejects.toThrow();
+    expect(seen.length).toBeGreaterThan(0);
+    expect(memory()).toEqual(before);
+  });
+});
+
+describe("what contradicts the weights", () => {
+  test("is said all at once, with what the widths ask for", async () => {
+    const changed = await copyWith({
+      num_query_heads: [4, 4, 4, 6],
+      num_kv_heads: [2, 2, 2, 3],
+      vocab_size: 98,
+    });
+    const error = await loadOpenElm(changed).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(CheckpointError);
+    expect(String(error)).toContain("transformer.token_embeddings.weight is [97,48], expected [98,48]");
+    expect(String(error)).toContain(
+      "transformer.layers.0.attn.qkv_proj.weight is [64,48], expected [128,48] for 4 query and 2 key-value heads of 16",
+    );
+    expect(String(error)).toContain("transformer.layers.0.attn.out_proj.weight is [48,32], expected [48,64]");
+    expect(String(error)).toContain("Take both files from one model.");
+  });
+
+  test("names what is missing and what does not belong", async () => {
+    const error = String(
+      await loadOpenElm(
+        await copyWith({
+          num_transformer_layers: 3,
+          num_query_heads: [2, 4, 6],
+          num_kv_heads: [1, 2, 3],
+          ffn_multipliers: [0.5, 0.83, 1.5],
+        }),
+      ).catch((reason: unknown) => reason),
+    );
+    expect(error).toContain("transformer.layers.3.attn.qkv_proj.weight is not part of this model");
+    const more = String(
+      await loadOpenElm(await copyWith({ share_input_output_layers: false })).catch(
+        (reason: unknown) => reason,
+      ),
+    );
+    expect(more).toContain("lm_head.weight is missing, expected [97,48]");
+  });
+});
+
+test("a weight file that was cut short says so", async () => {
+  await cp(published, folder, { recursive: true });
+  await truncate(join(folder, "model.safetensors"), 100_000);
+  await expect(loadOpenElm(folder)).rejects.toThrow(FormatError);
+});
+
+test("a folder without files, and sources without a config, say what is wanted", async () => {
+  await expect(loadOpenElm(folder)).rejects.toThrow("config.json");
+  await expect(loadOpenElm([bytesSource(new Uint8Array(9))])).rejects.toThrow(
+    "expected config.json among them",
+  );
+});
+
+test("no config.json, whatever it holds, does more than a CheckpointError", () => {
+  fc.assert(
+    fc.property(fc.jsonValue(), fc.dictionary(fc.string(), fc.jsonValue()), (any, fields) => {
+      for (const json of [any, fields, { model_type: "openelm", ...fields }]) {
+        try {
+          parseConfig(json);
+        } catch (error) {
+          expect(error).toBeInstanceOf(CheckpointError);
+        }
+      }
+    }),
+  );
+});
