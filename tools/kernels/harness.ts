@@ -2,6 +2,8 @@
 export interface Heap {
   /** Calls an export of the module: numbers in, a number or nothing out. */
   call(kernel: string, ...args: number[]): number;
+  /** Calls a kernel whose last arguments are a range, over [0, tasks) in two parts. */
+  inParts(kernel: string, tasks: number, ...args: number[]): void;
   /** The address of `bytes` new bytes, aligned to 16, with a guard behind them. */
   allocate(bytes: number): number;
   /** The address of a copy of `values`. */
@@ -48,11 +50,18 @@ export function createHeap(module: string): Heap {
     return address;
   }
 
+  function call(kernel: string, ...args: number[]): number {
+    const run = instance.exports[kernel];
+    if (typeof run !== "function") throw new TypeError(`call: the module does not export ${kernel}.`);
+    return run(...args);
+  }
+
   return {
-    call(kernel, ...args) {
-      const run = instance.exports[kernel];
-      if (typeof run !== "function") throw new TypeError(`call: the module does not export ${kernel}.`);
-      return run(...args);
+    call,
+    inParts(kernel, tasks, ...args) {
+      const cut = Math.floor(tasks / 3);
+      call(kernel, ...args, 0, cut);
+      call(kernel, ...args, cut, tasks);
     },
     allocate,
     put(values) {

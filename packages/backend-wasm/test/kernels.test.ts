@@ -36,7 +36,7 @@ describe.each([
   ["simd", simd],
 ])("%s", (_, module) => {
   const heap = createHeap(module);
-  const { call } = heap;
+  const { call, inParts } = heap;
   beforeEach(() => heap.reset());
 
   /** Runs the kernel and checks every number of C, those in the gaps between its rows included. */
@@ -214,13 +214,6 @@ describe.each([
       for (const [i, x] of expected.entries()) expect(got[i]).toBeCloseTo(x, 5);
     });
   });
-
-  /** Runs a kernel whose last arguments are a range, in two parts. */
-  function inParts(kernel: string, count: number, ...args: number[]): void {
-    const cut = Math.floor(count / 3);
-    call(kernel, ...args, 0, cut);
-    call(kernel, ...args, cut, count);
-  }
 
   const small = fc.integer({ min: 1, max: 21 });
   const odd = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 1, -2];

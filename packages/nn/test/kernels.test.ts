@@ -98,7 +98,7 @@ describe.each([
   ["simd", simd],
 ])("%s", (_, module) => {
   const heap = createHeap(module);
-  const { call } = heap;
+  const { call, inParts } = heap;
   beforeEach(() => heap.reset());
 
   const sizes = fc.record({
@@ -106,13 +106,6 @@ describe.each([
     D: fc.integer({ min: 1, max: 41 }),
     seed: fc.nat(1000),
   });
-
-  /** Runs a kernel whose last arguments are a range of rows, in two parts. */
-  function inParts(kernel: string, rows: number, ...args: number[]): void {
-    const cut = Math.floor(rows / 3);
-    call(kernel, ...args, 0, cut);
-    call(kernel, ...args, cut, rows);
-  }
 
   describe("softmaxRows", () => {
     test("sums to one with every exponential right to 3e-7", () => {

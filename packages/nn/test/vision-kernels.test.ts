@@ -19,15 +19,8 @@ describe.each([
   ["simd", simd],
 ])("%s", (_, module) => {
   const heap = createHeap(module);
-  const { call } = heap;
+  const { call, inParts } = heap;
   beforeEach(() => heap.reset());
-
-  /** Runs a kernel whose last arguments are a range, in two parts. */
-  function inParts(kernel: string, tasks: number, ...args: number[]): void {
-    const cut = Math.floor(tasks / 3);
-    call(kernel, ...args, 0, cut);
-    call(kernel, ...args, cut, tasks);
-  }
 
   test("layerNorm and its gradients match double precision", () => {
     const sizes = fc.record({

@@ -11,15 +11,8 @@ describe.each([
   ["simd", simd],
 ])("%s", (_, module) => {
   const heap = createHeap(module);
-  const { call } = heap;
+  const { call, inParts } = heap;
   beforeEach(() => heap.reset());
-
-  /** Runs a kernel whose last arguments are a range, in two parts. */
-  function inParts(kernel: string, count: number, ...args: number[]): void {
-    const cut = Math.floor(count / 3);
-    call(kernel, ...args, 0, cut);
-    call(kernel, ...args, cut, count);
-  }
 
   test("adamw takes the steps of double precision, in place or not", () => {
     fc.assert(
