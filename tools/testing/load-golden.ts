@@ -1,7 +1,6 @@
-import { readFile } from "node:fs/promises";
-import { fileURLToPath } from "node:url";
-import { fileSource, openSafetensors, toFloat32 } from "@corenet/formats";
+import { openSafetensors, readJson, toFloat32 } from "@corenet/formats";
 import { type Tensor, tensor } from "@corenet/tensor";
+import { goldenSource } from "./golden-source.ts";
 
 export interface GoldenTensor {
   readonly shape: readonly number[];
@@ -20,12 +19,12 @@ export interface Golden {
   tensor(name: string): Tensor;
 }
 
-const folder = new URL("../../golden/", import.meta.url);
-
 /** Reads golden/`name`.json, and golden/`name`.safetensors where it has one: `loadGolden("openelm/tiny")`. */
 export async function loadGolden(name: string): Promise<Golden> {
-  const json = JSON.parse(await readFile(new URL(`${name}.json`, folder), "utf8"));
-  const tensors = await readTensors(fileURLToPath(new URL(`${name}.safetensors`, folder)));
+  const source = await goldenSource(`${name}.json`);
+  if (!source) throw new Error(`loadGolden: there is no golden/${name}.json. Copy it from the reference's.`);
+  const json = await readJson(source);
+  const tensors = await readTensors(`${name}.safetensors`);
   return {
     json,
     tensors,
@@ -45,11 +44,8 @@ export async function loadGolden(name: string): Promise<Golden> {
 
 async function readTensors(path: string): Promise<Map<string, GoldenTensor>> {
   const tensors = new Map<string, GoldenTensor>();
-  const source = await fileSource(path).catch((error: { cause?: { code?: string } }) => {
-    if (error.cause?.code === "ENOENT") return null; // some goldens are numbers in the .json alone
-    throw error;
-  });
-  if (!source) return tensors;
+  const source = await goldenSource(path);
+  if (!source) return tensors; // some goldens are numbers in the .json alone
   const file = await openSafetensors(source);
   for (const [name, { dtype, shape }] of file.tensors) {
     const data = await file.read(name);

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runFirstExample } from "../../../tools/testing/index.ts";
+import { runFirstExample } from "../../../tools/testing/run-first-example.ts";
 
 test("the first example of the README prints what it says", async () => {
   expect((await runFirstExample("data")).trimEnd().split("\n")).toEqual([

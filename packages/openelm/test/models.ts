@@ -1,5 +1,4 @@
 // The models that the tests use: the reference's tiny one, and small ones at the edges of what a config may say.
-import { fileURLToPath } from "node:url";
 import { Rng } from "@corenet/core";
 import {
   createOpenElm,
@@ -8,12 +7,13 @@ import {
   type OpenElmConfig,
   openElmConfig,
 } from "@corenet/openelm";
-
-const tinyFolder = fileURLToPath(new URL("../../../golden/openelm/tiny-hf", import.meta.url));
+import { goldenSource } from "../../../tools/testing/golden-source.ts";
 
 /** The reference's tiny model: 4 layers, widths below and above D, 97 tokens, 69,728 weights. */
-export function loadTiny(): Promise<OpenElm> {
-  return loadOpenElm(tinyFolder);
+export async function loadTiny(): Promise<OpenElm> {
+  const files = ["config.json", "model.safetensors"].map((file) => goldenSource(`openelm/tiny-hf/${file}`));
+  const sources = await Promise.all(files);
+  return loadOpenElm(sources.filter((source) => source !== undefined));
 }
 
 const small = { modelDim: 16, headDim: 4, ffnDivisor: 4, vocabSize: 13, contextLength: 24 };

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runFirstExample } from "../../../tools/testing/index.ts";
+import { runFirstExample } from "../../../tools/testing/run-first-example.ts";
 
 test("the README's first run does what it says", async () => {
   const lines = (await runFirstExample("openelm")).trimEnd().split("\n");

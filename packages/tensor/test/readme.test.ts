@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { runFirstExample } from "../../../tools/testing/index.ts";
+import { runFirstExample } from "../../../tools/testing/run-first-example.ts";
 
 test.each([
   ["tensor", "3.00 1.00\n"],
