@@ -8,6 +8,9 @@ import { afterEach, beforeAll, beforeEach, describe } from "vitest";
 export const backends = { cpu, wasm };
 export type BackendName = keyof typeof backends;
 
+/** Set by a page that runs the suites on some backends only. */
+const selected = (globalThis as { corenetTestBackends?: readonly string[] }).corenetTestBackends;
+
 await useBackend(cpu()); // for the tensors that a file makes outside its tests; they move when first used
 
 /**
@@ -20,6 +23,7 @@ export function onEveryBackend(suite: (backend: BackendName) => void): void {
 
 /** The same for one backend. */
 export function onBackend(name: BackendName, suite: (backend: BackendName) => void): void {
+  if (selected && !selected.includes(name)) return;
   describe(name, () => {
     beforeAll(async () => {
       await useBackend(backends[name]());
