@@ -8,6 +8,8 @@ export { arrayOf, type Dtype, type DtypeArray, dtypes, isDtype, type TensorData 
 export { fileSink } from "./file-sink.ts";
 export { fileSource } from "./file-source.ts";
 export { type HttpSourceOptions, httpSource } from "./http-source.ts";
+export { type CachedModel, type HubCache, hubCache } from "./hub/hub-cache.ts";
+export { type HubOptions, openHub } from "./hub/open-hub.ts";
 export { makeFolder } from "./make-folder.ts";
 export { openCheckpoint } from "./open-checkpoint.ts";
 export { openSafetensors } from "./open-safetensors.ts";
