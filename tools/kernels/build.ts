@@ -1,6 +1,8 @@
 /**
  * Compiles packages/<p>/assembly/index.ts to WebAssembly, twice (relaxed SIMD, and SIMD128 alone), into
  * packages/<p>/src/generated/kernels-{relaxed,simd}.ts: base64, so that no bundler has to know about wasm files.
+ * That module works on a heap it is linked to. packages/<p>/assembly/<m>/index.ts becomes a module of its own with a
+ * memory of its own, which it exports: <m>-{relaxed,simd}.ts beside the other.
  * Also brings tfjs's own binary into packages/backend-wasm/src/generated/tfjs-simd.ts.
  *
  * What has not changed is not built again: every output names the hash of its inputs in its first line.
@@ -22,18 +24,12 @@ const BUILDS = { relaxed: "threads,simd,relaxed-simd", simd: "threads,simd" };
 
 const OPTIONS = [
   ...["-O3", "--noAssert", "--uncheckedBehavior", "always", "--runtime", "stub"],
-  // Shared, so that threads can link to it; where memory is not, the host changes one byte of the import.
-  ...[
-    "--importMemory",
-    "--noExportMemory",
-    "--initialMemory",
-    "1",
-    "--maximumMemory",
-    "65536",
-    "--sharedMemory",
-  ],
+  ...["--initialMemory", "1", "--maximumMemory", "65536"],
   ...["--baseDir", root],
 ];
+
+/** Shared, so that threads can link to it; where memory is not, the host changes one byte of the import. */
+const LINKED = ["--importMemory", "--noExportMemory", "--sharedMemory"];
 
 /** Every .ts file below `folder`, sorted, so that the hash does not depend on the file system. */
 function sources(folder: string): string[] {
@@ -62,10 +58,11 @@ async function generate(output: string, hash: string, bytes: () => Promise<Uint8
   console.log(`${relative(root, output)}: ${binary.length} bytes`);
 }
 
-async function compile(entry: string, features: string): Promise<Uint8Array> {
+async function compile(entry: string, memory: "own" | "linked", features: string): Promise<Uint8Array> {
   let binary: Uint8Array | undefined;
+  const options = memory === "own" ? OPTIONS : [...OPTIONS, ...LINKED];
   const { error, stderr } = await asc.main(
-    [relative(root, entry), ...OPTIONS, "--enable", features, "--outFile", "out.wasm"],
+    [relative(root, entry), ...options, "--enable", features, "--outFile", "out.wasm"],
     {
       writeFile: (name: string, contents: string | Uint8Array) => {
         if (name === "out.wasm" && typeof contents !== "string") binary = contents;
@@ -75,20 +72,25 @@ async function compile(entry: string, features: string): Promise<Uint8Array> {
   if (error || !binary) {
     throw new Error(`build: asc refused ${relative(root, entry)}.\n${stderr.toString()}`, { cause: error });
   }
-  checkModule(entry, binary);
+  checkImports(entry, binary, memory === "own" ? "" : "env.memory");
+  if (memory === "linked") checkLinking(entry, binary);
   return binary;
 }
 
-/** Throws unless env.memory is all that the module imports and linking leaves it as it is: the heap is not ours. */
-function checkModule(entry: string, binary: Uint8Array): void {
+/** Throws unless `wanted` is all that the module imports. */
+function checkImports(entry: string, binary: Uint8Array, wanted: string): void {
   const module = new WebAssembly.Module(new Uint8Array(binary));
   const names = WebAssembly.Module.imports(module).map(({ module, name }) => `${module}.${name}`);
-  if (names.join() !== "env.memory") {
-    throw new Error(
-      `build: ${relative(root, entry)} imports ${names.join(", ")}, expected env.memory alone. ` +
-        "Look for what pulls in the runtime: strings, classes, arrays, Math functions that abort.",
-    );
-  }
+  if (names.join() === wanted) return;
+  throw new Error(
+    `build: ${relative(root, entry)} imports ${names.join(", ")}, expected ${wanted || "nothing"}. ` +
+      "Look for what pulls in the runtime: strings, classes, arrays, Math functions that abort.",
+  );
+}
+
+/** Throws unless linking leaves the memory as it is: the heap is not ours. */
+function checkLinking(entry: string, binary: Uint8Array): void {
+  const module = new WebAssembly.Module(new Uint8Array(binary));
   const memory = new WebAssembly.Memory({ initial: 16, maximum: 65536, shared: true });
   const bytes = new Uint8Array(memory.buffer).fill(0xa5);
   new WebAssembly.Instance(module, { env: { memory } });
@@ -104,13 +106,27 @@ const packages = readdirSync(join(root, "packages")).sort();
 const shared = sources(join(root, "packages/tensor/assembly"));
 const compiler = [fileURLToPath(import.meta.url), require.resolve("assemblyscript/package.json")];
 
+/** The entries of a package: the linked module, then those with a memory of their own. */
+function entries(folder: string): { entry: string; output: string; memory: "own" | "linked" }[] {
+  if (!existsSync(folder)) return [];
+  const modules = readdirSync(folder, { withFileTypes: true }).filter((item) => item.isDirectory());
+  return [
+    { entry: join(folder, "index.ts"), output: "kernels", memory: "linked" as const },
+    ...modules.map(({ name }) => ({
+      entry: join(folder, name, "index.ts"),
+      output: name,
+      memory: "own" as const,
+    })),
+  ].filter(({ entry }) => existsSync(entry));
+}
+
 for (const name of packages) {
-  const entry = join(root, "packages", name, "assembly/index.ts");
-  if (!existsSync(entry)) continue;
-  const hash = hashOf([...new Set([...compiler, ...shared, ...sources(dirname(entry))])]);
-  for (const [build, features] of Object.entries(BUILDS)) {
-    const output = join(root, "packages", name, `src/generated/kernels-${build}.ts`);
-    await generate(output, hash, () => compile(entry, features));
+  for (const { entry, output, memory } of entries(join(root, "packages", name, "assembly"))) {
+    const hash = hashOf([...new Set([...compiler, ...shared, ...sources(dirname(entry))])]);
+    for (const [build, features] of Object.entries(BUILDS)) {
+      const file = join(root, "packages", name, `src/generated/${output}-${build}.ts`);
+      await generate(file, hash, () => compile(entry, memory, features));
+    }
   }
 }
 
