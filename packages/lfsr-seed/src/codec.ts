@@ -1,1 +1,36 @@
-export {};
+export { basisMatrix, integerBasis } from "./codec/basis-matrix.ts";
+export { type BlockCode, readBlockCode } from "./codec/block-code.ts";
+export {
+  type BlockBatch,
+  type BlockCodes,
+  type BlockSearch,
+  type BlockSearchOptions,
+  emptyBlockCodes,
+  referenceSearch,
+  sameConfig,
+} from "./codec/block-search.ts";
+export {
+  bitsPerWeight,
+  type LfsrBits,
+  type LfsrConfig,
+  type LfsrConfigOptions,
+  lfsrConfig,
+} from "./codec/config.ts";
+export { decodeRows, decodeTensor, type RowRange } from "./codec/decode.ts";
+export { type EncodeBlockOptions, type EncodedBlock, encodeBlock } from "./codec/encode-block.ts";
+export type { ExponentRule } from "./codec/exponent-rule.ts";
+export {
+  type BlockGrid,
+  blockGrid,
+  type LfsrLayout,
+  type LfsrTensor,
+  payloadBytes,
+  payloadSizes,
+  type SourceDtype,
+} from "./codec/lfsr-tensor.ts";
+export { createSeedLibrary, type SeedLibrary } from "./codec/seed-library.ts";
+export { isMaximalLength } from "./lfsr/is-maximal-length.ts";
+export { lfsrJump } from "./lfsr/lfsr-jump.ts";
+export { indexToSeed, lfsrSequence, seedToIndex } from "./lfsr/lfsr-sequence.ts";
+export { lfsrStates, lfsrStep } from "./lfsr/lfsr-step.ts";
+export { type LfsrRegister, lfsrTaps } from "./lfsr/taps.ts";
