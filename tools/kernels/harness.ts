@@ -23,9 +23,8 @@ const GUARD_BYTE = 0xa5; // not the poison: NaN read behind the end and written 
 /** Links `module` (base64) to an unshared memory. What is allocated is full of NaN. */
 export function createHeap(module: string): Heap {
   const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(Buffer.from(module, "base64")), {
-    env: { memory },
-  });
+  const bytes = Uint8Array.from(atob(module), (letter) => letter.charCodeAt(0)); // Buffer is Node's alone
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
   let top = 1024;
   let guards: number[] = [];
 
