@@ -124,11 +124,93 @@ describe.each([
     });
 
     test("is right for few rows of long ones", () => {
-      const rows = fc.tuple(product(1), fc.integer({ min: 1, max: 5 }), fc.integer({ min: 1000, max: 1100 }));
+      const rows = fc.tuple(product(1), fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1000, max: 1100 }));
       fc.assert(
         fc.property(rows, ([p, M, N]) => checkProduct({ ...p, M, N, K: 300 + (N % 7) })),
         { numRuns: 20 },
       );
+    });
+
+    test("gives a row the same bits alone as among up to eight, and a column alone as among many", () => {
+      const sizes = fc.record({
+        format: fc.constantFrom(0, 1, 2),
+        transA: bit,
+        M: fc.integer({ min: 2, max: 8 }),
+        N: fc.integer({ min: 1, max: 40 }),
+        K: fc.integer({ min: 1, max: 70 }),
+        seed: fc.nat(1000),
+      });
+      const check = ({
+        format,
+        transA,
+        M,
+        N,
+        K,
+        seed,
+      }: Pick<Product, "format" | "transA" | "M" | "N" | "K" | "seed">): void => {
+        heap.reset();
+        const a = heap.put(noise(M * K, seed));
+        const values = noise(N * K, seed + 1);
+        const b = heap.put(format === 0 ? values : toHalf(values, format).bits);
+        const c = heap.allocate(4 * M * N);
+        const [scratch, alone] = [heap.allocate(call("gemmScratchBytes", M, N, K)), heap.allocate(4 * Math.max(M, N))];
+        const lda = transA ? M : K;
+        call("gemmPackedB", format, transA, 1, M, N, K, a, lda, b, K, c, N, 1, 0, scratch);
+        for (let m = 0; m < M; m++) {
+          const row = a + 4 * m * (transA ? 1 : K);
+          call("gemmPackedB", format, transA, 1, 1, N, K, row, lda, b, K, alone, N, 1, 0, scratch);
+          expect(heap.floats(c + 4 * m * N, N)).toEqual(heap.floats(alone, N));
+        }
+        const column = N >> 1;
+        const bytes = format === 0 ? 4 : 2;
+        call(
+          "gemmPackedB",
+          format,
+          transA,
+          1,
+          M,
+          1,
+          K,
+          a,
+          lda,
+          b + bytes * K * column,
+          K,
+          alone,
+          1,
+          1,
+          0,
+          scratch,
+        );
+        for (let m = 0; m < M; m++)
+          expect(at(heap.floats(c, M * N), m * N + column)).toBe(at(heap.floats(alone, M), m));
+      };
+      fc.assert(fc.property(sizes, check), { numRuns: 60 });
+    });
+
+    test("halves are right against numbers of every size, up to infinity", () => {
+      for (const size of [1e-42, 1e-30, 1, 1e5, 1e30, 1e36]) {
+        heap.reset();
+        const x = noise(40, 3).map((value) => value * size);
+        const half = toHalf(noise(40, 4), 1);
+        const [a, b, c, scratch] = [heap.put(x), heap.put(half.bits), heap.allocate(4), heap.allocate(4096)];
+        call("gemmPackedB", 1, 0, 1, 1, 1, 40, a, 40, b, 40, c, 1, 1, 0, scratch);
+        const terms = [...x].map((value, k) => value * at(half.values, k));
+        const sum = terms.reduce((total, term) => total + term, 0);
+        const scale = terms.reduce((total, term) => total + Math.abs(term), 0);
+        expect(Math.abs(at(heap.floats(c, 1), 0) - sum)).toBeLessThanOrEqual(1e-6 * scale + 40 * 2 ** -149);
+      }
+      for (const [bad, wanted] of [
+        [Number.POSITIVE_INFINITY, Number.POSITIVE_INFINITY],
+        [Number.NaN, Number.NaN],
+      ] as const) {
+        heap.reset();
+        const x = new Float32Array(9).fill(1);
+        x[3] = bad;
+        const [a, b] = [heap.put(x), heap.put(toHalf(new Float32Array(9).fill(1), 1).bits)];
+        const [c, scratch] = [heap.allocate(4), heap.allocate(4096)];
+        call("gemmPackedB", 1, 0, 1, 1, 1, 9, a, 9, b, 9, c, 1, 1, 0, scratch);
+        expect(at(heap.floats(c, 1), 0)).toBe(wanted);
+      }
     });
 
     test("gives zeros for K = 0, or leaves C when accumulating", () => {

@@ -19,7 +19,7 @@ function blocksOf(T: i32): i32 {
 @inline
 function productScratchBytes(T: i32, S: i32, d: i32, rows: i32): usize {
   const all = max(max(T, S), max(d, rows));
-  return gemmScratchBytes(max(5, all), all, all) + (<usize>all << 4); // up to four rows may be copied
+  return gemmScratchBytes(max(5, all), all, all) + (<usize>(all + 8) << 5); // up to eight rows may be copied
 }
 
 /** Tasks of `attention`: its (begin, end) is a range of these. A task is a block of queries, or at T = 1 the heads of a group. */

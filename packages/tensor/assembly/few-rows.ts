@@ -1,8 +1,92 @@
-// Products of at most four rows (decoding): bound by reading B once, so B is not packed. A is f32 [M, K],
-// contiguous rows `K` apart; B in any format, decoded on the fly.
+// Products of few rows (decoding): bound by reading B once, so B is not packed. A is f32; B in any format, decoded on
+// the fly. What a row of C gets does not depend on how many rows there are, nor on which columns are computed with it.
 
-import { fieldsOf, load1, load4, scaleOf, shiftOf } from "./format";
-import { madd, sumLanes } from "./simd";
+import { F16, F32, fieldsOf, load1, load4, scaleOf, shiftOf } from "./format";
+import { constant, madd, maxLanes, sumLanes } from "./simd";
+
+// @ts-ignore: decorator
+@inline
+const HALVES_EXPONENT: i32 = 112; // f16 numbers whose bits are moved into f32 are 2^-112 of what they stand for
+
+/** Numbers of a row of A that `prepareRows` writes: the row, up to a multiple of eight, and what undoes its scale. */
+// @ts-ignore: decorator
+@inline
+export function preparedStride(K: i32): i32 {
+  return ((K + 7) & ~7) + 8;
+}
+
+/** The largest absolute value of n numbers, `step` bytes apart; NaN if one is. */
+function largest(src: usize, step: usize, n: i32): f32 {
+  let top: f32 = 0;
+  for (let i = <usize>0; i < <usize>n; i++) top = max(top, abs(load<f32>(src + i * step)));
+  return top;
+}
+
+/** The largest absolute value of n neighbouring numbers; NaN if one is. */
+function largestOf(src: usize, n: i32): f32 {
+  let top = f32x4.splat(0);
+  let i = 0;
+  for (; i + 4 <= n; i += 4) top = f32x4.max(top, f32x4.abs(v128.load(src + (<usize>i << 2))));
+  return max(maxLanes(top), largest(src + (<usize>i << 2), 4, n - i));
+}
+
+/**
+ * The rows of A as `dotRows` reads them against halves: of each eight numbers first those with even, then those with
+ * odd index, since two halves lie in one 32-bit lane. Against f16 a row is multiplied by a power of two, 2^112 where
+ * its numbers allow, which spares the product that widening a half needs. The factor that undoes what is missing to
+ * 2^112 stands behind the row.
+ *
+ * @param lda - distance of two rows of A, or of two columns when transA is 1, in numbers
+ */
+export function prepareRows(format: i32, transA: i32, M: i32, K: i32, a: usize, lda: i32, dst: usize): void {
+  const along = transA ? <usize>lda << 2 : 4;
+  const down = transA ? 4 : <usize>lda << 2;
+  const stride = <usize>preparedStride(K) << 2;
+  const whole = K & ~7;
+  for (let m = 0; m < M; m++) {
+    let exponent = 0;
+    if (format == F16) {
+      const top = transA ? largest(a, along, K) : largestOf(a, K);
+      const bits = top > 0 ? reinterpret<i32>(top) >>> 23 : 0; // 0 too where top is NaN: then the result is
+      exponent = min(HALVES_EXPONENT, 253 - bits);
+    }
+    const factor = reinterpret<f32>((127 + exponent) << 23);
+    const scale = f32x4.splat(factor);
+    let k = 0;
+    if (!transA) {
+      for (; k < whole; k += 8) {
+        const at = <usize>k << 2;
+        const low = f32x4.mul(v128.load(a + at), scale), high = f32x4.mul(v128.load(a + at, 16), scale);
+        v128.store(dst + at, v128.shuffle<f32>(low, high, 0, 2, 4, 6));
+        v128.store(dst + at, v128.shuffle<f32>(low, high, 1, 3, 5, 7), 16);
+      }
+    }
+    for (; k < K; k++) {
+      const to = k < whole ? (k & ~7) + ((k & 1) << 2) + ((k & 7) >> 1) : k;
+      store<f32>(dst + (<usize>to << 2), load<f32>(a + <usize>k * along) * factor);
+    }
+    const undo = format == F16 ? reinterpret<f32>((127 + HALVES_EXPONENT - exponent) << 23) : 1;
+    store<f32>(dst + stride - 32, undo);
+    a += down;
+    dst += stride;
+  }
+}
+
+/** The even (`odd` false) or odd ones of eight halves as f32, an f16 as 2^-112 of itself. */
+// @ts-ignore: decorator
+@inline
+function everyOther(format: i32, odd: bool, halves: v128, fields: v128): v128 {
+  if (format == F16) return v128.and(i32x4.shr_s(odd ? halves : i32x4.shl(halves, 16), 3), fields);
+  return odd ? v128.and(halves, fields) : i32x4.shl(halves, 16);
+}
+
+/** One number of B as `everyOther` gives it. */
+// @ts-ignore: decorator
+@inline
+function single(format: i32, p: usize): f32 {
+  if (format == F16) return reinterpret<f32>((<i32>load<i16>(p) << 13) & 0x8fffe000);
+  return load1(format, p);
+}
 
 // @ts-ignore: decorator
 @inline
@@ -10,110 +94,115 @@ function put(c: usize, value: f32, accumulate: i32): void {
   store<f32>(c, accumulate ? load<f32>(c) + value : value);
 }
 
-/** Rows 0 and, when `two`, 1 of C at 1 to 4 columns: dot products of rows of A with rows of B. */
+/** The numbers of C at one or two rows of A and one or two rows of B: their dot products, in two sums of four lanes. */
 // @ts-ignore: decorator
 @inline
 function dots(
-  format: i32, two: i32, K: i32, a: usize, b: usize, ldb: usize, columns: i32,
-  c: usize, ldc: usize, alpha: f32, accumulate: i32,
+  format: i32, twoA: bool, twoB: bool, K: i32, a: usize, aStride: usize, b: usize, bStride: usize,
+  c: usize, cDown: usize, cAlong: usize, alpha: f32, accumulate: i32,
 ): void {
-  const last = <usize>(columns - 1);
-  const b1 = b + min<usize>(1, last) * ldb;
-  const b2 = b + min<usize>(2, last) * ldb;
-  const b3 = b + min<usize>(3, last) * ldb;
-  const fields = fieldsOf(format), scale = scaleOf(format);
+  const fields = constant(format == F16 ? 0x8fffe000 : 0xffff0000);
   const shift = shiftOf(format);
-  const second = a + (<usize>K << 2);
-  let s0 = f32x4.splat(0), s1 = f32x4.splat(0), s2 = f32x4.splat(0), s3 = f32x4.splat(0);
-  let t0 = f32x4.splat(0), t1 = f32x4.splat(0), t2 = f32x4.splat(0), t3 = f32x4.splat(0);
+  let s0 = f32x4.splat(0), s1 = f32x4.splat(0), t0 = f32x4.splat(0), t1 = f32x4.splat(0);
+  let u0 = f32x4.splat(0), u1 = f32x4.splat(0), v0 = f32x4.splat(0), v1 = f32x4.splat(0);
   let k = 0;
-  for (; k + 4 <= K; k += 4) {
-    const x = v128.load(a + (<usize>k << 2));
-    const at = <usize>k << shift;
-    if (two) {
-      const y = v128.load(second + (<usize>k << 2));
-      let w = load4(format, b + at, fields, scale);
-      s0 = madd(x, w, s0);
-      t0 = madd(y, w, t0);
-      w = load4(format, b1 + at, fields, scale);
-      s1 = madd(x, w, s1);
-      t1 = madd(y, w, t1);
-      w = load4(format, b2 + at, fields, scale);
-      s2 = madd(x, w, s2);
-      t2 = madd(y, w, t2);
-      w = load4(format, b3 + at, fields, scale);
-      s3 = madd(x, w, s3);
-      t3 = madd(y, w, t3);
-    } else {
-      s0 = madd(x, load4(format, b + at, fields, scale), s0);
-      s1 = madd(x, load4(format, b1 + at, fields, scale), s1);
-      s2 = madd(x, load4(format, b2 + at, fields, scale), s2);
-      s3 = madd(x, load4(format, b3 + at, fields, scale), s3);
+  for (; k + 8 <= K; k += 8) {
+    const x = a + (<usize>k << 2);
+    const w = b + (<usize>k << shift);
+    const left = v128.load(w);
+    const right = twoB ? v128.load(w + bStride) : left;
+    let p = format == F32 ? left : everyOther(format, false, left, fields);
+    let q = format == F32 ? right : everyOther(format, false, right, fields);
+    let y = v128.load(x);
+    s0 = madd(y, p, s0);
+    if (twoB) t0 = madd(y, q, t0);
+    if (twoA) {
+      y = v128.load(x + aStride);
+      u0 = madd(y, p, u0);
+      if (twoB) v0 = madd(y, q, v0);
+    }
+    p = format == F32 ? v128.load(w, 16) : everyOther(format, true, left, fields);
+    if (twoB) q = format == F32 ? v128.load(w + bStride, 16) : everyOther(format, true, right, fields);
+    y = v128.load(x, 16);
+    s1 = madd(y, p, s1);
+    if (twoB) t1 = madd(y, q, t1);
+    if (twoA) {
+      y = v128.load(x + aStride, 16);
+      u1 = madd(y, p, u1);
+      if (twoB) v1 = madd(y, q, v1);
     }
   }
-  let d0 = sumLanes(s0), d1 = sumLanes(s1), d2 = sumLanes(s2), d3 = sumLanes(s3);
-  let e0 = sumLanes(t0), e1 = sumLanes(t1), e2 = sumLanes(t2), e3 = sumLanes(t3);
+  let s = sumLanes(f32x4.add(s0, s1)), t = sumLanes(f32x4.add(t0, t1));
+  let u = sumLanes(f32x4.add(u0, u1)), v = sumLanes(f32x4.add(v0, v1));
   for (; k < K; k++) {
-    const at = <usize>k << shift;
-    const w0 = load1(format, b + at), w1 = load1(format, b1 + at);
-    const w2 = load1(format, b2 + at), w3 = load1(format, b3 + at);
-    const x = load<f32>(a + (<usize>k << 2));
-    d0 += x * w0;
-    d1 += x * w1;
-    d2 += x * w2;
-    d3 += x * w3;
-    if (two) {
-      const y = load<f32>(second + (<usize>k << 2));
-      e0 += y * w0;
-      e1 += y * w1;
-      e2 += y * w2;
-      e3 += y * w3;
+    const x = a + (<usize>k << 2);
+    const w = b + (<usize>k << shift);
+    const p = single(format, w);
+    s += load<f32>(x) * p;
+    if (twoA) u += load<f32>(x + aStride) * p;
+    if (twoB) {
+      const q = single(format, w + bStride);
+      t += load<f32>(x) * q;
+      if (twoA) v += load<f32>(x + aStride) * q;
     }
   }
-  put(c, alpha * d0, accumulate);
-  if (columns > 1) put(c + 4, alpha * d1, accumulate);
-  if (columns > 2) put(c + 8, alpha * d2, accumulate);
-  if (columns > 3) put(c + 12, alpha * d3, accumulate);
-  if (two) {
-    put(c + ldc, alpha * e0, accumulate);
-    if (columns > 1) put(c + ldc + 4, alpha * e1, accumulate);
-    if (columns > 2) put(c + ldc + 8, alpha * e2, accumulate);
-    if (columns > 3) put(c + ldc + 12, alpha * e3, accumulate);
+  const first = format == F16 ? alpha * load<f32>(a + aStride - 32) : alpha;
+  put(c, first * s, accumulate);
+  if (twoB) put(c + cAlong, first * t, accumulate);
+  if (twoA) {
+    const second = format == F16 ? alpha * load<f32>(a + 2 * aStride - 32) : alpha;
+    put(c + cDown, second * u, accumulate);
+    if (twoB) put(c + cDown + cAlong, second * v, accumulate);
   }
 }
 
 // @ts-ignore: decorator
 @inline
 function dotRowsOf(
-  format: i32, M: i32, N: i32, K: i32, a: usize, b: usize, ldb: i32,
+  format: i32, M: i32, N: i32, K: i32, a: usize, aStride: usize, b: usize, ldb: i32,
   c: usize, ldc: i32, alpha: f32, accumulate: i32,
 ): void {
   const bStride = <usize>ldb << shiftOf(format);
-  const cStride = <usize>ldc << 2;
-  for (let n = 0; n < N; n += 4) {
-    const columns = min(4, N - n);
-    const row = b + <usize>n * bStride;
-    const to = c + (<usize>n << 2);
+  const down = <usize>ldc << 2;
+  // Two rows of B at a time, half the matrix apart: each is part of one long stream, which the memory's prefetcher
+  // follows. Neighbours would be two streams that skip a row every row, at half the speed.
+  const half = N >> 1;
+  const apart = <usize>half * bStride;
+  const along = <usize>half << 2;
+  for (let n = 0; n < half; n++) {
+    let x = a, to = c;
     let m = 0;
     for (; m + 2 <= M; m += 2) {
-      const x = a + (<usize>(m * K) << 2);
-      dots(format, 1, K, x, row, bStride, columns, to + <usize>m * cStride, cStride, alpha, accumulate);
+      dots(format, true, true, K, x, aStride, b, apart, to, down, along, alpha, accumulate);
+      x += 2 * aStride;
+      to += 2 * down;
     }
-    if (m < M) {
-      const x = a + (<usize>(m * K) << 2);
-      dots(format, 0, K, x, row, bStride, columns, to + <usize>m * cStride, cStride, alpha, accumulate);
+    if (m < M) dots(format, false, true, K, x, aStride, b, apart, to, down, along, alpha, accumulate);
+    b += bStride;
+    c += 4;
+  }
+  if (N & 1) {
+    b += apart;
+    c += along;
+    for (let m = 0; m < M; m++) {
+      dots(format, false, false, K, a, aStride, b, 0, c, down, 0, alpha, accumulate);
+      a += aStride;
+      c += down;
     }
   }
 }
 
-/** C [M, N] = alpha * A·Bᵀ (+ C) for M <= 4, with B [N, K]. */
+/**
+ * C [M, N] = alpha * A·Bᵀ (+ C), with B [N, K]. `aStride`: bytes from row to row of A, which are as they are for f32
+ * and from `prepareRows` for halves.
+ */
 export function dotRows(
-  format: i32, M: i32, N: i32, K: i32, a: usize, b: usize, ldb: i32,
+  format: i32, M: i32, N: i32, K: i32, a: usize, aStride: usize, b: usize, ldb: i32,
   c: usize, ldc: i32, alpha: f32, accumulate: i32,
 ): void {
-  if (format == 0) dotRowsOf(0, M, N, K, a, b, ldb, c, ldc, alpha, accumulate);
-  else if (format == 1) dotRowsOf(1, M, N, K, a, b, ldb, c, ldc, alpha, accumulate);
-  else dotRowsOf(2, M, N, K, a, b, ldb, c, ldc, alpha, accumulate);
+  if (format == 0) dotRowsOf(0, M, N, K, a, aStride, b, ldb, c, ldc, alpha, accumulate);
+  else if (format == 1) dotRowsOf(1, M, N, K, a, aStride, b, ldb, c, ldc, alpha, accumulate);
+  else dotRowsOf(2, M, N, K, a, aStride, b, ldb, c, ldc, alpha, accumulate);
 }
 
 // @ts-ignore: decorator

@@ -1,7 +1,7 @@
 // Matrix products on packed panels: the loops of Goto and van de Geijn 2008 around a 6x8 micro-kernel. A block of
 // B is packed for the outer caches, a block of A for the second, one panel of B stays in the first.
 
-import { axpyRows, dotRows } from "./few-rows";
+import { axpyRows, dotRows, preparedStride, prepareRows } from "./few-rows";
 import { microKernel } from "./micro-kernel";
 import { packA, packB } from "./pack";
 
@@ -18,9 +18,19 @@ const NC: i32 = 512;
 // @ts-ignore: decorator
 @inline
 const TILE: usize = 6 * 8 * 4;
+/** Up to how many rows B is not packed: against its rows, and against its columns. */
 // @ts-ignore: decorator
 @inline
-const FEW_ROWS: i32 = 4;
+const FEW_DOTS: i32 = 8;
+// @ts-ignore: decorator
+@inline
+const FEW_SUMS: i32 = 4;
+
+// @ts-ignore: decorator
+@inline
+function isFew(M: i32, transB: i32): bool {
+  return M <= (transB ? FEW_DOTS : FEW_SUMS);
+}
 
 // @ts-ignore: decorator
 @inline
@@ -34,11 +44,12 @@ function evenDepth(K: i32): i32 {
   return min(KC, K + (K & 1));
 }
 
-/** Bytes of scratch that a product [M, K]·[K, N] needs, in any form. It grows with none of them beyond 1 MiB, except that up to four rows are copied. */
+/** Bytes of scratch that a product [M, K]·[K, N] needs, in any form. It grows with none of them beyond 1 MiB, except that up to eight rows are copied. */
 export function gemmScratchBytes(M: i32, N: i32, K: i32): usize {
-  if (M <= FEW_ROWS) return <usize>(M * K) << 2;
+  const few = M <= FEW_DOTS ? <usize>(M * preparedStride(K)) << 2 : 0;
+  if (M <= FEW_SUMS) return few;
   const depth = evenDepth(K);
-  return TILE + (<usize>(depth * (roundUp(min(M, MC), 6) + roundUp(min(N, NC), 8))) << 2);
+  return max(few, TILE + (<usize>(depth * (roundUp(min(M, MC), 6) + roundUp(min(N, NC), 8))) << 2));
 }
 
 /** Adds a tile's first `rows` x `cols` numbers to C, or puts them there. */
@@ -95,11 +106,20 @@ function fewRows(
   format: i32, transA: i32, transB: i32, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32,
   c: usize, ldc: i32, alpha: f32, accumulate: i32, scratch: usize,
 ): void {
-  let rows = a;
-  if (transA) transposeFew(a, lda, M, K, (rows = scratch));
-  else if (M > 1 && lda != K) copyFew(a, lda, M, K, (rows = scratch));
-  if (transB) dotRows(format, M, N, K, rows, b, ldb, c, ldc, alpha, accumulate);
-  else axpyRows(format, M, N, K, rows, b, ldb, c, ldc, alpha, accumulate);
+  if (!transB) {
+    let rows = a;
+    if (transA) transposeFew(a, lda, M, K, (rows = scratch));
+    else if (M > 1 && lda != K) copyFew(a, lda, M, K, (rows = scratch));
+    axpyRows(format, M, N, K, rows, b, ldb, c, ldc, alpha, accumulate);
+  } else if (format == 0 && !transA) {
+    dotRows(format, M, N, K, a, <usize>lda << 2, b, ldb, c, ldc, alpha, accumulate);
+  } else if (format == 0) {
+    transposeFew(a, lda, M, K, scratch);
+    dotRows(format, M, N, K, scratch, <usize>K << 2, b, ldb, c, ldc, alpha, accumulate);
+  } else {
+    prepareRows(format, transA, M, K, a, lda, scratch);
+    dotRows(format, M, N, K, scratch, <usize>preparedStride(K) << 2, b, ldb, c, ldc, alpha, accumulate);
+  }
 }
 
 /**
@@ -119,7 +139,7 @@ export function gemmPackedB(
     if (!accumulate) for (let m = 0; m < M; m++) memory.fill(c + (<usize>m * <usize>ldc << 2), 0, <usize>N << 2);
     return;
   }
-  if (M <= FEW_ROWS) fewRows(format, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
+  if (isFew(M, transB)) fewRows(format, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
   else packedProduct(format, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
 }
 
@@ -213,6 +233,6 @@ export function gemmParts(
     a += <usize>from * (transA ? 1 : <usize>lda) << 2;
     c += <usize>from * <usize>ldc << 2;
   }
-  if (M <= FEW_ROWS) fewRows(format, transA, transB, rows, cols, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
+  if (isFew(M, transB)) fewRows(format, transA, transB, rows, cols, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
   else packedProduct(format, transA, transB, rows, cols, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
 }

@@ -1,9 +1,8 @@
-import type { TensorInfo } from "@corenet/tensor/host";
+import { productParts, type TensorInfo } from "@corenet/tensor/host";
 import { type Attrs, type Inputs, type KernelContext, sizeOf } from "./context.ts";
 
 const F32 = 0; // the format of B
 const GRAIN_FLOPS = 500_000; // ten microseconds
-const PARTS_PER_THREAD = 2;
 
 /** BatchMatMul in all four transpose forms: [..., M, K] · [..., K, N], equal batches or one shared matrix. */
 export function batchMatMul(context: KernelContext, { a, b }: Inputs, attrs: Attrs): TensorInfo {
@@ -30,29 +29,15 @@ export function batchMatMul(context: KernelContext, { a, b }: Inputs, attrs: Att
     context.parallel("gemmBatched", work, transA, transB, M, N, K, ...matrices, 1, 0, scratch);
     return out;
   }
-  // A part packs all of the other side, so parts are cut from the longer one, and are few.
-  const byColumns = N > M;
-  const side = Math.max(M, N);
-  const unit = byColumns ? 8 : 6; // the micro-kernel's tile
-  const size = Math.ceil(side / context.host.threads / PARTS_PER_THREAD / unit) * unit;
-  const sizes = [
-    F32,
-    transA,
-    transB,
+  const { byColumns, size, work } = productParts({
     M,
     N,
     K,
-    addressA,
-    transA ? M : K,
-    addressB,
-    transB ? K : N,
-    address,
-    N,
-    1,
-    0,
-  ];
-  const tasks = Math.ceil(side / size);
-  const grain = Math.ceil(GRAIN_FLOPS / (2 * size * Math.min(M, N) * K));
-  context.parallel("gemmParts", { tasks, grain }, ...sizes, scratch, Number(byColumns), size);
+    bytesPerNumber: 4,
+    threads: context.host.threads,
+  });
+  const [lda, ldb] = [transA ? M : K, transB ? K : N];
+  const product = [F32, transA, transB, M, N, K, addressA, lda, addressB, ldb, address, N, 1, 0];
+  context.parallel("gemmParts", work, ...product, scratch, Number(byColumns), size);
   return out;
 }

@@ -1,5 +1,6 @@
 import { moduleLoader, type WasmHost } from "../../backend.ts";
 import { checkIds } from "../../ops/gather.ts";
+import { productParts } from "../../product-parts.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "../../types.ts";
 import type { HalfMatMulAttrs, HalfMatrixAttrs, Payload } from "./op.ts";
 
@@ -30,26 +31,11 @@ export async function halfMatMul(host: WasmHost) {
     const [M] = x.shape;
     const [N, K] = transpose ? [columns, rows] : [rows, columns];
     const out = host.output([M, N], "float32");
-    const { address: scratch } = host.scratch(kernels.gemmScratchBytes?.(M, N, K) ?? 0);
+    const scratch = host.scratch(kernels.gemmScratchBytes?.(M, N, K) ?? 0);
     const [a, b, c] = [host.address(x), host.address(payload), host.address(out)];
-    // prettier-ignore
-    kernels.gemmPackedB?.(
-      formats[format],
-      0,
-      Number(!transpose),
-      M,
-      N,
-      K,
-      a,
-      K,
-      b,
-      columns,
-      c,
-      N,
-      1,
-      0,
-      scratch,
-    );
+    const { byColumns, size, work } = productParts({ M, N, K, bytesPerNumber: 2, threads: host.threads });
+    const product = [formats[format], 0, Number(!transpose), M, N, K, a, K, b, columns, c, N, 1, 0];
+    host.parallel(kernels, "gemmParts", work, ...product, scratch, Number(byColumns), size);
     return [out];
   };
 }
