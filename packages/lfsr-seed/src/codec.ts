@@ -18,6 +18,9 @@ export {
 } from "./codec/config.ts";
 export { decodeRows, decodeTensor, type RowRange } from "./codec/decode.ts";
 export { type EncodeBlockOptions, type EncodedBlock, encodeBlock } from "./codec/encode-block.ts";
+export type { EncodeStats, WorstBlock } from "./codec/encode-stats.ts";
+export { type EncodedTensor, type EncodeTensorOptions, encodeTensor } from "./codec/encode-tensor.ts";
+export type { ExpBias } from "./codec/exponent-bias.ts";
 export type { ExponentRule } from "./codec/exponent-rule.ts";
 export {
   type BlockGrid,

@@ -67,8 +67,8 @@ export function decodeRows(
   return out;
 }
 
-/** Writes blocks first..last - 1 to `out` from `at` on. */
-type BlockDecoder = (first: number, last: number, out: Float32Array, at: number) => void;
+/** Writes blocks first..last - 1, with their padding, to `out` from `at` on. */
+export type BlockDecoder = (first: number, last: number, out: Float32Array, at: number) => void;
 
 /** Fills `out` with the elements from `first` on, counted through all blocks with their padding. */
 function decodeElements(decode: BlockDecoder, C: number, first: number, out: Float32Array): void {
@@ -90,7 +90,8 @@ function decodeElements(decode: BlockDecoder, C: number, first: number, out: Flo
   }
 }
 
-function blockDecoder(tensor: LfsrTensor): BlockDecoder {
+/** The fastest decoder for the tensor's configuration. It reads the codes anew at each call. */
+export function blockDecoder(tensor: LfsrTensor): BlockDecoder {
   const { C, P, K, decimation } = tensor.config;
   if (K === 16 && decimation === 1 && P === 3 && C === 8) return streamDecoder3(tensor);
   if (K === 16 && decimation === 1 && P === 4 && C % 4 === 0 && C <= 16) return streamDecoder4(tensor);

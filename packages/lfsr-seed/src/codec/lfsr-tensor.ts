@@ -63,6 +63,19 @@ export function payloadSizes(blocks: number, { P, K }: LfsrConfig) {
   };
 }
 
+/** Room for the codes of `blocks` blocks, all 0. */
+export function emptyPayload(
+  blocks: number,
+  config: LfsrConfig,
+): Pick<LfsrTensor, "seeds" | "codes" | "exponents"> {
+  const sizes = payloadSizes(blocks, config);
+  return {
+    seeds: config.K <= 16 ? new Uint16Array(blocks) : new Uint32Array(blocks),
+    codes: new Uint8Array(sizes.codes),
+    exponents: new Uint8Array(sizes.exponents),
+  };
+}
+
 /** Bytes of a tensor's codes. A file adds 64 bytes of configuration, and names. */
 export function payloadBytes({ seeds, codes, exponents }: LfsrTensor): number {
   return seeds.byteLength + codes.byteLength + exponents.byteLength;

@@ -1,0 +1,94 @@
+/** How well a tensor was coded. */
+export interface EncodeStats {
+  readonly weights: number;
+  readonly blocks: number;
+  /** Sum of squared weights. */
+  readonly squaredNorm: number;
+  /** Sum of squared differences between the weights and what decodes. */
+  readonly squaredError: number;
+  /** -10 log10(squaredError / squaredNorm); Infinity where nothing is lost. */
+  readonly snrDb: number;
+  /** `sum h (w - w^)^2` with the importances as given; `squaredError` without. */
+  readonly weightedError: number;
+  /** The block with the largest squared error; undefined where there are no blocks. */
+  readonly worstBlock: WorstBlock | undefined;
+  /** Share of the blocks that are not zero and whose exponent is the lowest of the window. */
+  readonly floorShare: number;
+  /** As `floorShare`, the highest. */
+  readonly ceilingShare: number;
+  /** Blocks whose weights are all 0. */
+  readonly zeroBlocks: number;
+}
+
+export interface WorstBlock {
+  readonly block: number;
+  readonly squaredError: number;
+  /** Signal to noise of this block alone, in dB. */
+  readonly snrDb: number;
+}
+
+/** -10 log10(error / norm): Infinity where there is no error, 0 where nothing is kept. */
+export function snrDb(squaredError: number, squaredNorm: number): number {
+  return squaredError === 0 ? Infinity : 10 * Math.log10(squaredNorm / squaredError);
+}
+
+/** Adds up the statistics of a tensor, block by block. */
+export class StatsCounter {
+  #weights = 0;
+  #blocks = 0;
+  #norm = 0;
+  #error = 0;
+  #weighted = 0;
+  #floor = 0;
+  #ceiling = 0;
+  #zero = 0;
+  #worst: WorstBlock | undefined;
+
+  /**
+   * Counts a block: its weights, without padding, and what they decode to.
+   *
+   * @param importance - of these weights, or undefined for ones
+   */
+  add(
+    block: number,
+    weights: ArrayLike<number>,
+    decoded: ArrayLike<number>,
+    exponentCode: number,
+    importance: ArrayLike<number> | undefined,
+  ): void {
+    let norm = 0;
+    let error = 0;
+    for (let c = 0; c < weights.length; c++) {
+      const w = weights[c] as number;
+      const miss = w - (decoded[c] as number);
+      norm += w * w;
+      error += miss * miss;
+      this.#weighted += importance ? miss * miss * (importance[c] as number) : miss * miss;
+    }
+    this.#weights += weights.length;
+    this.#blocks += 1;
+    this.#norm += norm;
+    this.#error += error;
+    if (norm === 0) this.#zero += 1;
+    else if (exponentCode === 0) this.#floor += 1;
+    else if (exponentCode === 15) this.#ceiling += 1;
+    if (!this.#worst || error > this.#worst.squaredError) {
+      this.#worst = { block, squaredError: error, snrDb: snrDb(error, norm) };
+    }
+  }
+
+  stats(): EncodeStats {
+    return {
+      weights: this.#weights,
+      blocks: this.#blocks,
+      squaredNorm: this.#norm,
+      squaredError: this.#error,
+      snrDb: snrDb(this.#error, this.#norm),
+      weightedError: this.#weighted,
+      worstBlock: this.#worst,
+      floorShare: this.#floor / Math.max(1, this.#blocks),
+      ceilingShare: this.#ceiling / Math.max(1, this.#blocks),
+      zeroBlocks: this.#zero,
+    };
+  }
+}
