@@ -1,4 +1,5 @@
 import type { Tokenizer } from "./tokenizer.ts";
+import { checkTokenId } from "./tokenizers/check-token-id.ts";
 
 export interface ByteTokenizerOptions {
   /** Special tokens, numbered from 256 on in this order. @default [] */
@@ -25,12 +26,7 @@ export function byteTokenizer(options: ByteTokenizerOptions = {}): ByteTokenizer
   }
   const vocabSize = 256 + specials.length;
 
-  function checkId(id: number): void {
-    if (Number.isInteger(id) && id >= 0 && id < vocabSize) return;
-    throw new RangeError(
-      `byteTokenizer: id is ${id}, expected an integer in [0, ${vocabSize}). Was it made with another tokenizer?`,
-    );
-  }
+  const checkId = (id: number) => checkTokenId("byteTokenizer", id, vocabSize);
   const newDecoder = () => new TextDecoder("utf-8", { ignoreBOM: true }); // a byte order mark is text like any other
   const idOf = (special: "bos" | "eos" | "pad") => 256 + specials.indexOf(special);
 

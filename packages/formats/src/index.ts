@@ -18,6 +18,15 @@ export type { TensorFile, TensorInfo } from "./tensor-file.ts";
 export { toFloat32 } from "./to-float32.ts";
 export type { TokenDecoder, Tokenizer } from "./tokenizer.ts";
 export {
+  type ChatMessage,
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  chatTemplate,
+} from "./tokenizers/chat-template.ts";
+export { type JsonTokenizerOptions, jsonTokenizer } from "./tokenizers/json-tokenizer.ts";
+export { loadTokenizer } from "./tokenizers/load-tokenizer.ts";
+export { sentencePieceTokenizer } from "./tokenizers/sentencepiece-tokenizer.ts";
+export {
   type SafetensorsEntry,
   type WriteSafetensorsOptions,
   writeSafetensors,
