@@ -55,10 +55,6 @@ export async function chatTemplate(
     failing("refuses these messages", () =>
       parsed.render({
         ...{ messages, add_generation_prompt: addGenerationPrompt, bos_token: bosToken, eos_token: eosToken },
-        // What templates call to say which conversations they do not take.
-        raise_exception(text: string) {
-          throw new Error(text);
-        },
         ...values,
       }),
     );
