@@ -31,8 +31,20 @@ export class ShapeError extends RangeError {
 
 /** No backend starts, or one stops working. */
 export class BackendError extends CorenetError {
-  override readonly name = "BackendError";
-  override readonly code = "CORENET_BACKEND";
+  override readonly name: string = "BackendError";
+  override readonly code: string = "CORENET_BACKEND";
+}
+
+/** The GPU went away: its driver crashed or was reset, or the browser took it back. Start the backend again. */
+export class DeviceLostError extends BackendError {
+  override readonly name = "DeviceLostError";
+  override readonly code = "CORENET_DEVICE_LOST";
+}
+
+/** The GPU refused a command, which it says only later: results since the last read are not to be trusted. */
+export class GpuError extends BackendError {
+  override readonly name = "GpuError";
+  override readonly code = "CORENET_GPU";
 }
 
 /** A device or a heap has no room. Free tensors, or use smaller batches. */

@@ -5,7 +5,9 @@ export {
   CheckpointError,
   CorenetError,
   type CorenetErrorOptions,
+  DeviceLostError,
   FormatError,
+  GpuError,
   IoError,
   NonFiniteError,
   OutOfMemoryError,
@@ -20,5 +22,6 @@ export {
   type ProgressOptions,
   type ProgressReporter,
 } from "./progress.ts";
+export { dequantizeRows, GROUP_SIZE, type QuantizedRows, quantizeRows } from "./quantize-groups.ts";
 export { Rng, type RngState, type Shuffleable } from "./rng.ts";
 export { yieldToEventLoop } from "./yield.ts";

@@ -1,7 +1,7 @@
 import { BackendError } from "@corenet/core";
 import { loadKernelsOf } from "./kernel-registry.ts";
-import { activateBackend, activeBackendName } from "./raw.ts";
-import type { DType, Tensor } from "./types.ts";
+import { activateBackend, activeBackendName, readTensorSync } from "./raw.ts";
+import type { DataOf, DType, Tensor } from "./types.ts";
 
 /** What a backend is before it runs: a value that says how to start it. */
 export interface Backend {
@@ -13,10 +13,17 @@ export interface Backend {
 /** A started backend: the mechanisms that kernels build on. */
 export interface RunningBackend {
   readonly name: string;
-  /** Whether tensors can be read without waiting: cpu and wasm. Arguments are checked only where they can. */
+  /** Whether tensors can be read without waiting: cpu and wasm. */
   readonly readsAtOnce: boolean;
+  /**
+   * Where tensors cannot be read without waiting: the values that this tensor came from, while they are still at hand,
+   * else null. Arguments are checked where they can be looked at.
+   */
+  readonly valuesAtHand?: (tensor: Tensor) => DataOf[DType] | null;
   readonly wasm?: WasmHost;
   readonly webgpu?: WebGpuHost;
+  /** Frees the device and every tensor on it. `useBackend` may start it again. */
+  readonly dispose?: () => void;
 }
 
 /** A kernel module's functions: numbers in, a number or nothing out. Tensors travel as addresses. */
@@ -79,22 +86,55 @@ export function moduleLoader(source: WasmModuleSource): (host: WasmHost) => Prom
   };
 }
 
+/**
+ * A compute shader. It is compiled once for each distinct text, so numbers that change go into `uniforms`, and only
+ * what the compiler should know into the code.
+ */
 export interface WgslProgram {
+  /** Stands in error messages. */
   readonly name: string;
-  readonly outputShape: readonly number[];
-  readonly workgroupSize: readonly [number, number, number];
-  readonly dispatch: readonly [number, number, number];
+  /** The tensors that it reads: an array's name in the code, and what it holds: f32, i32, u32, vec4<f32>. A bool is a u32. */
+  readonly reads: Readonly<Record<string, string>>;
+  /** The tensors that it writes, and may read. */
+  readonly writes: Readonly<Record<string, string>>;
+  /** Numbers that each run is given: `u.name` in the code. */
+  readonly uniforms?: Readonly<Record<string, "u32" | "i32" | "f32">>;
+  /** Invocations in a workgroup, at most 256; `WORKGROUP` in the code. */
+  readonly workgroupSize: number;
+  /** Extensions of WGSL that the code needs, of those in `WebGpuHost.features`. */
+  readonly enable?: readonly ("subgroups" | "f16")[];
+  /**
+   * For programs that look things up: what they check, as in "gather: an id". The code calls
+   * `outOfRange(id: i32, count: u32)` where one is not in [0, count), and the next read throws it as a RangeError.
+   */
+  readonly checks?: string;
+  /**
+   * WGSL that declares `fn main(group: u32, local: u32)`: invocation `local` of workgroup `group`, counted in one
+   * dimension without a limit. Arrays may be longer than their tensors: check indices against uniforms.
+   */
   readonly code: string;
 }
 
-export interface Uniform {
-  readonly name: string;
-  readonly type: "i32" | "u32" | "f32";
-  readonly value: number;
+export interface WgslRun {
+  readonly workgroups: number;
+  readonly uniforms?: Readonly<Record<string, number>>;
 }
 
+/** Compute shaders on TensorFlow.js's tensors. */
 export interface WebGpuHost {
-  run(program: WgslProgram, inputs: readonly Tensor[], dtype: DType, uniforms?: readonly Uniform[]): Tensor;
+  /** What the device can do beside the core of WGSL, such as `subgroups` or `shader-f16`. */
+  readonly features: ReadonlySet<string>;
+  readonly limits: { readonly maxComputeWorkgroupStorageSize: number };
+  /** A new tensor whose memory is NOT zeroed. */
+  output(shape: readonly number[], dtype: DType): Tensor;
+  /**
+   * Records a run of `program`. Runs take effect in their order; nothing waits for them. A tensor that is written must
+   * not be read under a second name.
+   *
+   * @param tensors - one for each name in `reads` and `writes`
+   * @throws DeviceLostError or GpuError when something recorded earlier failed
+   */
+  run(program: WgslProgram, tensors: Readonly<Record<string, Tensor>>, run: WgslRun): void;
 }
 
 let running: RunningBackend | null = null;
@@ -113,6 +153,13 @@ export function activeBackend(): RunningBackend {
 /** The active backend, or null where none was started yet. */
 export function currentBackend(): RunningBackend | null {
   return running && running.name === activeBackendName() ? running : null;
+}
+
+/** The values of a tensor where nothing has to be waited for, else null. */
+export function valuesAtOnce(tensor: Tensor): DataOf[DType] | null {
+  const backend = currentBackend();
+  if (backend?.readsAtOnce) return readTensorSync(tensor);
+  return backend?.valuesAtHand?.(tensor) ?? null;
 }
 
 const startLimitMs = 30_000;
@@ -157,7 +204,7 @@ function checkCandidate(candidate: Backend): void {
   const saw = typeof candidate === "function" ? "a function" : JSON.stringify(candidate);
   throw new TypeError(
     `expected a backend such as wasm(), got ${saw}. ` +
-      "Import the factory from @corenet/backend-wasm or @corenet/backend-cpu and call it.",
+      "Import the factory from @corenet/backend-wasm, -webgpu or -cpu and call it.",
   );
 }
 

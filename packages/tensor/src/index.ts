@@ -5,13 +5,13 @@ export {
   type ParallelWork,
   type PerThread,
   type RunningBackend,
-  type Uniform,
   useBackend,
   type WasmHost,
   type WasmKernels,
   type WasmModuleSource,
   type WebGpuHost,
   type WgslProgram,
+  type WgslRun,
 } from "./backend.ts";
 export { checkDType, checkShape, formatShape } from "./check.ts";
 export { DenseMatrix } from "./dense-matrix.ts";
@@ -26,6 +26,7 @@ export {
   type OpFunction,
   opsWithoutKernel,
   type WasmKernel,
+  type WebGpuKernel,
 } from "./op.ts";
 export { add, div, maximum, minimum, mul, type Operand, sub } from "./ops/arithmetic.ts";
 export { fill, type Nested, ones, range, scalar, tensor, tensor1d, zeros, zerosLike } from "./ops/create.ts";

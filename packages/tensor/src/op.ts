@@ -1,4 +1,10 @@
-import { activeBackend, currentBackend, type RunningBackend, type WasmHost } from "./backend.ts";
+import {
+  activeBackend,
+  currentBackend,
+  type RunningBackend,
+  type WasmHost,
+  type WebGpuHost,
+} from "./backend.ts";
 import { declareOp, loadKernelsOf, namesWithoutKernel } from "./kernel-registry.ts";
 import { type Backward, record } from "./tape.ts";
 import type { Tensor } from "./types.ts";
@@ -12,6 +18,11 @@ export type OpFunction<I extends Tensors, O extends Tensors, A> = (inputs: I, at
 export type WasmKernel<I extends Tensors, O extends Tensors, A> = (
   host: WasmHost,
 ) => Promise<OpFunction<I, O, A>>;
+
+/** The same on the GPU: programs are compiled when they first run. */
+export type WebGpuKernel<I extends Tensors, O extends Tensors, A> = (
+  host: WebGpuHost,
+) => OpFunction<I, O, A> | Promise<OpFunction<I, O, A>>;
 
 export interface GradientContext<I extends Tensors, O extends Tensors, A> {
   readonly inputs: I;
@@ -31,7 +42,10 @@ export interface OpDefinition<I extends Tensors, O extends Tensors, A> {
   readonly gradient?: (context: GradientContext<I, O, A>) => readonly (Tensor | null)[];
   /** What the gradient reads beside shapes; the rest is freed after the forward pass. @default both */
   readonly saves?: { readonly inputs: boolean; readonly outputs: boolean };
-  readonly kernels?: { readonly wasm?: () => Promise<WasmKernel<I, O, A>> };
+  readonly kernels?: {
+    readonly wasm?: () => Promise<WasmKernel<I, O, A>>;
+    readonly webgpu?: () => Promise<WebGpuKernel<I, O, A>>;
+  };
 }
 
 /** A declared op: call it like a function. */
@@ -75,11 +89,16 @@ export function defineOp<I extends Tensors, O extends Tensors, A = Record<string
 
   declareOp({
     name,
-    hasKernel: (backend) => Boolean(backend.wasm && kernels?.wasm),
+    hasKernel: (backend) => Boolean((backend.wasm && kernels?.wasm) || (backend.webgpu && kernels?.webgpu)),
     async load(backend) {
-      if (!backend.wasm || !kernels?.wasm || kernelOf(backend)) return;
-      const kernel = await kernels.wasm();
-      loaded = { backend, run: await kernel(backend.wasm) };
+      if (kernelOf(backend)) return;
+      if (backend.wasm && kernels?.wasm) {
+        const kernel = await kernels.wasm();
+        loaded = { backend, run: await kernel(backend.wasm) };
+      } else if (backend.webgpu && kernels?.webgpu) {
+        const kernel = await kernels.webgpu();
+        loaded = { backend, run: await kernel(backend.webgpu) };
+      }
     },
   });
   const implementation = () => (kernelOf(currentBackend()) ? ("kernel" as const) : ("reference" as const));

@@ -1,13 +1,14 @@
 // Rows by number, and their gradient.
 import { ShapeError } from "@corenet/core";
-import { currentBackend } from "../backend.ts";
+import { valuesAtOnce } from "../backend.ts";
 import { checkDType, formatShape } from "../check.ts";
-import { readTensorSync, runKernel } from "../raw.ts";
+import { runKernel } from "../raw.ts";
 import { record } from "../tape.ts";
 import type { Tensor } from "../types.ts";
 
 /**
- * Throws unless every id lies in [0, count) or is `ignore`. Where ids cannot be read at once, on a GPU, it checks nothing.
+ * Throws unless every id lies in [0, count) or is `ignore`. Where ids cannot be read at once, because a GPU computed
+ * them, it checks nothing, and the GPU's kernels report at the next read.
  *
  * @returns how many ids are not ignored; undefined where they cannot be read at once
  * @throws RangeError naming the first id outside, and where it stands
@@ -19,8 +20,8 @@ export function checkIds(
   options: { ignore?: number } = {},
 ): number | undefined {
   checkDType(who, ids, "int32");
-  if (!currentBackend()?.readsAtOnce) return undefined;
-  const values = readTensorSync(ids);
+  const values = valuesAtOnce(ids);
+  if (!values) return undefined;
   let counted = 0;
   for (let i = 0; i < values.length; i++) {
     const id = values[i] as number;

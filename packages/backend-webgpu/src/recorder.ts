@@ -1,0 +1,189 @@
+import type { WgslProgram } from "@corenet/tensor";
+import { BufferPool, bufferUsage, type PooledBuffer } from "./buffer-pool.ts";
+import { Failures } from "./failures.ts";
+import { bindingNames, dispatchGrid, shaderText, UNIFORM_BYTES, writeUniforms } from "./shader.ts";
+
+const BATCH = 64; // runs in a submission
+const FAULT_BYTES = 16;
+
+interface Compiled {
+  readonly id: number;
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** Records runs of programs and submits them in batches; compiles each program once. */
+export class Recorder {
+  readonly device: GPUDevice;
+  readonly failures: Failures;
+  readonly pool: BufferPool;
+  /** The number of the batch being recorded. */
+  batch = 1;
+  readonly #compiled = new Map<string, Compiled>();
+  readonly #byProgram = new WeakMap<WgslProgram, Compiled>();
+  readonly #bindGroups = new Map<string, GPUBindGroup>();
+  readonly #uniforms = new DataView(new ArrayBuffer(BATCH * UNIFORM_BYTES));
+  readonly #uniformBuffer: GPUBuffer;
+  #encoder: GPUCommandEncoder | null = null;
+  #pass: GPUComputePassEncoder | null = null;
+  #runs = 0;
+  /** Where programs report what they find out of range; what each number means; whether there may be a report. */
+  readonly #faults: PooledBuffer;
+  readonly #checks: string[] = [];
+  #mayReport = false;
+
+  constructor(device: GPUDevice) {
+    this.device = device;
+    this.failures = new Failures(device);
+    this.pool = new BufferPool(device, () => this.#bindGroups.clear()); // they hold what they bind
+    this.#uniformBuffer = device.createBuffer({
+      size: this.#uniforms.byteLength,
+      usage: bufferUsage.uniform | bufferUsage.copyTarget,
+    });
+    this.#faults = this.pool.acquire(FAULT_BYTES, 0);
+  }
+
+  /** Records a run; `buffers` in the order of `bindingNames`. */
+  run(
+    program: WgslProgram,
+    buffers: readonly PooledBuffer[],
+    workgroups: number,
+    uniforms: Readonly<Record<string, number>> = {},
+  ): void {
+    const compiled = this.#compile(program);
+    const offset = this.#runs * UNIFORM_BYTES;
+    writeUniforms(program, uniforms, workgroups, this.#uniforms, offset);
+    const bound = program.checks ? [...buffers, this.#faults] : buffers;
+    if (program.checks) this.#mayReport = true;
+    for (const buffer of bound) buffer.lastUse = this.batch;
+    this.#encoder ??= this.device.createCommandEncoder();
+    this.#pass ??= this.#encoder.beginComputePass();
+    this.#pass.setPipeline(compiled.pipeline);
+    this.#pass.setBindGroup(0, this.#bindGroup(compiled, bound), [offset]);
+    this.#pass.dispatchWorkgroups(
+      ...dispatchGrid(workgroups, this.device.limits.maxComputeWorkgroupsPerDimension),
+    );
+    if (++this.#runs === BATCH) this.submit();
+  }
+
+  /**
+   * Copies out what the runs recorded so far leave in a buffer.
+   *
+   * @throws RangeError when one of them met an id out of range
+   */
+  async download(source: PooledBuffer, byteLength: number): Promise<ArrayBuffer> {
+    const { mapRead, copyTarget } = bufferUsage;
+    const asksForFaults = this.#mayReport;
+    this.#mayReport = false;
+    const staging = this.failures.watch(this.device, "a read", () => {
+      const target = this.device.createBuffer({
+        size: byteLength + FAULT_BYTES,
+        usage: mapRead | copyTarget,
+      });
+      this.#encoder ??= this.device.createCommandEncoder();
+      this.#endPass();
+      this.#encoder.copyBufferToBuffer(source.buffer, 0, target, 0, byteLength);
+      if (asksForFaults) {
+        this.#encoder.copyBufferToBuffer(this.#faults.buffer, 0, target, byteLength, FAULT_BYTES);
+        this.#encoder.clearBuffer(this.#faults.buffer, 0, FAULT_BYTES);
+      }
+      source.lastUse = this.batch;
+      this.submit();
+      return target;
+    });
+    try {
+      await staging.mapAsync(mapRead);
+      const mapped = staging.getMappedRange();
+      this.#throwFault(new Int32Array(mapped, byteLength));
+      return mapped.slice(0, byteLength);
+    } finally {
+      staging.destroy();
+    }
+  }
+
+  #throwFault([check = 0, id, count]: Int32Array): void {
+    if (check === 0) return;
+    throw new RangeError(
+      `${this.#checks[check - 1]} is ${id}, expected an integer in [0, ${count}). The GPU met it after the last read.`,
+    );
+  }
+
+  submit(): void {
+    if (!this.#encoder) return;
+    this.#endPass();
+    const encoder = this.#encoder;
+    const runs = this.#runs;
+    this.#encoder = null;
+    this.#runs = 0;
+    this.batch++;
+    this.failures.watch(this.device, "a batch of commands", () => {
+      const { buffer } = this.#uniforms;
+      if (runs > 0) this.device.queue.writeBuffer(this.#uniformBuffer, 0, buffer, 0, runs * UNIFORM_BYTES);
+      this.device.queue.submit([encoder.finish()]);
+    });
+    this.pool.submitted();
+  }
+
+  #endPass(): void {
+    this.#pass?.end();
+    this.#pass = null;
+  }
+
+  #bindGroup(compiled: Compiled, buffers: readonly PooledBuffer[]): GPUBindGroup {
+    const key = `${compiled.id}:${buffers.map(({ id }) => id).join()}`;
+    const known = this.#bindGroups.get(key);
+    if (known) return known;
+    const group = this.device.createBindGroup({
+      layout: compiled.layout,
+      entries: [
+        ...buffers.map(({ buffer }, binding) => ({ binding, resource: { buffer } })),
+        { binding: buffers.length, resource: { buffer: this.#uniformBuffer, size: UNIFORM_BYTES } },
+      ],
+    });
+    if (this.#bindGroups.size >= 4096) this.#bindGroups.clear();
+    this.#bindGroups.set(key, group);
+    return group;
+  }
+
+  #compile(program: WgslProgram): Compiled {
+    const known = this.#byProgram.get(program);
+    if (known) return known;
+    const code = shaderText(program, this.#checkNumber(program));
+    const compiled = this.#compiled.get(code) ?? this.#create(program, code);
+    this.#compiled.set(code, compiled);
+    this.#byProgram.set(program, compiled);
+    return compiled;
+  }
+
+  #checkNumber({ checks }: WgslProgram): number {
+    if (!checks) return 0;
+    if (!this.#checks.includes(checks)) this.#checks.push(checks);
+    return this.#checks.indexOf(checks);
+  }
+
+  #create(program: WgslProgram, code: string): Compiled {
+    const { device } = this;
+    const label = program.name;
+    return this.failures.watch(device, `the program ${label}`, () => {
+      const read = Object.keys(program.reads).length;
+      const arrays = bindingNames(program).length + (program.checks ? 1 : 0);
+      const layout = device.createBindGroupLayout({
+        label,
+        entries: [
+          ...Array.from({ length: arrays }, (_, binding) => ({
+            binding,
+            visibility: 4, // GPUShaderStage.COMPUTE
+            buffer: { type: binding < read ? ("read-only-storage" as const) : ("storage" as const) },
+          })),
+          { binding: arrays, visibility: 4, buffer: { type: "uniform" as const, hasDynamicOffset: true } },
+        ],
+      });
+      const pipeline = device.createComputePipeline({
+        label,
+        layout: device.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module: device.createShaderModule({ label, code }), entryPoint: "start" },
+      });
+      return { id: this.#compiled.size, pipeline, layout };
+    });
+  }
+}
