@@ -41,6 +41,7 @@ export {
 } from "./sequence-scales.ts";
 export { type SideListOptions, sideList } from "./side-list.ts";
 export type { Sides, Size } from "./size.ts";
+export { type StepScalesOptions, stepScales } from "./step-scales.ts";
 export { type TfDataset, toTfDataset } from "./tf-dataset.ts";
 export {
   type ClipScale,

@@ -41,11 +41,6 @@ export function checkOrder(who: string, options: OrderOptions): number {
       `${who}: samples is ${count}, expected at most 2^32. Sample shards, then inside them.`,
     );
   }
-  if (count > 2 ** 32) {
-    throw new RangeError(
-      `${who}: samples is ${count}, expected at most 2^32. Sample shards, then inside them.`,
-    );
-  }
   if (typeof samples !== "number") checkIndices(who, samples);
   if (typeof shuffle === "object")
     checkCount(`${who}: shuffle.fromEpoch`, shuffle.fromEpoch, 0, "Count from 0.");

@@ -210,6 +210,27 @@ describe("costs", () => {
   });
 });
 
+test("a text of so many tokens, in batches of as many, saves only what attention costs", () => {
+  const layers = Array.from({ length: 16 }, () => ({ numQueryHeads: 16, numKvHeads: 4, ffnDim: 3072 }));
+  const cost = decoderCost({ modelDim: 1280, headDim: 64, vocabSize: 32_000, layers });
+  const lengths = { minLength: 256, maxLength: 2048, divisor: 256, spacing: "doubling" as const };
+  const options = {
+    samples: 2 ** 26,
+    scales: sequenceScales({ baseLength: 2048, baseBatch: 8, ...lengths }),
+    baseline: [{ length: 2048, batchSize: 8 }],
+    amount: ({ length }: { length: number }) => length,
+  };
+  const text = planTraining({ ...options, cost });
+  expect(text.updates).toBe(2 ** 26 / (8 * 2048));
+  expect(text.updatesRatio).toBe(1);
+  expect(text.epochs[0]?.scales.map(({ sampleShare }) => sampleShare)).toEqual([0.25, 0.25, 0.25, 0.25]);
+  const perToken = (length: number) => cost({ length }) / length;
+  const mean = [256, 512, 1024, 2048].reduce((sum, length) => sum + perToken(length) / 4, 0);
+  expect(text.saving).toBeCloseTo(1 - mean / perToken(2048), 12);
+  expect(planTraining({ ...options, cost: ({ length }) => length }).saving).toBeCloseTo(0, 12);
+  expect(() => planTraining({ ...options, cost, amount: () => 0.5 })).toThrow('amount({"length":2048');
+});
+
 test("the table has the scales and the totals", () => {
   expect(planTable(plan).split("\n")).toEqual([
     "scales of one epoch",

@@ -7,7 +7,7 @@ import type { Scale } from "./scale.ts";
 const PASSES = 3;
 
 export interface PlanOptions<S extends Scale> {
-  /** Samples in an epoch, on each rank: `sampler.sampleCount`. */
+  /** Samples in an epoch, on each rank: `sampler.sampleCount`; or the tokens of a text, with `amount`. */
   samples: number;
   /** @default 1 */
   epochs?: number;
@@ -17,6 +17,11 @@ export interface PlanOptions<S extends Scale> {
   baseline: readonly S[];
   /** FLOPs of the forward pass of one sample: `vitCost(…)`, `cnnCost(…)`, `decoderCost(…)`, `pixelCost`, or yours. */
   cost: CostFunction<S>;
+  /**
+   * How much of `samples` one sample of a scale takes: an image is one image at every size, but of a text that is cut to
+   * length a short sequence takes less, `({ length }) => length`. @default 1
+   */
+  amount?: (scale: S) => number;
 }
 
 /** One of the scales of an epoch. */
@@ -66,7 +71,7 @@ export interface TrainingPlan<S extends Scale> {
  * @throws TypeError when `cost` gives no positive number
  */
 export function planTraining<S extends Scale>(options: PlanOptions<S>): TrainingPlan<S> {
-  const { samples, epochs: count = 1, scales, baseline, cost } = options;
+  const { samples, epochs: count = 1, scales, baseline, cost, amount = () => 1 } = options;
   checkCount("planTraining: samples", samples, 1, "Pass sampler.sampleCount.");
   checkCount("planTraining: epochs", count, 1, "Pass the epochs of the whole training.");
   const [base] = baseline;
@@ -75,7 +80,11 @@ export function planTraining<S extends Scale>(options: PlanOptions<S>): Training
       `planTraining: baseline has ${baseline.length} scales, expected one. Pass fixedScale(…).`,
     );
   }
-  const baseCost = costOf(cost, base);
+  const measured = (scale: S): Measured => ({
+    amount: scale.batchSize * amountOf(amount, scale),
+    flops: scale.batchSize * costOf(cost, scale),
+  });
+  const baseBatch = measured(base);
 
   const known = new Map<string, EpochPlan<S>>(); // most epochs of a curriculum are alike
   const epochs = Array.from({ length: count }, (_, epoch): EpochPlan<S> => {
@@ -83,19 +92,19 @@ export function planTraining<S extends Scale>(options: PlanOptions<S>): Training
     if (list.length === 0)
       throw new RangeError(`planTraining: got no scales in epoch ${epoch}. Pass one or more.`);
     const key = JSON.stringify(list);
-    const plan = known.get(key) ?? planEpoch(list, samples, base.batchSize, baseCost, cost);
+    const plan = known.get(key) ?? planEpoch(list, list.map(measured), samples, baseBatch);
     known.set(key, plan);
     return { ...plan, epoch };
   });
 
   const flopsRatio = mean(epochs.map((epoch) => epoch.flopsRatio));
-  const baselineUpdates = Math.ceil(samples / base.batchSize) * count;
+  const baselineUpdates = Math.ceil(samples / baseBatch.amount) * count;
   return {
     epochs,
     updates: sum(epochs.map((epoch) => epoch.updates)),
     flops: sum(epochs.map((epoch) => epoch.flops)),
     baselineUpdates,
-    baselineFlops: PASSES * baselineUpdates * base.batchSize * baseCost,
+    baselineFlops: PASSES * baselineUpdates * baseBatch.flops,
     flopsRatio,
     updatesRatio: mean(epochs.map((epoch) => epoch.updatesRatio)),
     saving: 1 - flopsRatio,
@@ -103,28 +112,46 @@ export function planTraining<S extends Scale>(options: PlanOptions<S>): Training
   };
 }
 
+/** A batch of a scale. */
+interface Measured {
+  /** Of the samples. */
+  readonly amount: number;
+  /** Of the forward pass. */
+  readonly flops: number;
+}
+
 function planEpoch<S extends Scale>(
   list: readonly S[],
+  batches: readonly Measured[],
   samples: number,
-  baseBatch: number,
-  baseCost: number,
-  cost: CostFunction<S>,
+  base: Measured,
 ): EpochPlan<S> {
-  const sizes = list.map((scale) => scale.batchSize);
-  const costs = list.map((scale) => scale.batchSize * costOf(cost, scale)); // of a batch
-  const updates = expectedUpdates(samples, sizes);
+  const amounts = batches.map((batch) => batch.amount);
+  const flops = batches.map((batch) => batch.flops);
+  const updates = expectedUpdates(samples, amounts);
   return {
     epoch: 0,
     scales: list.map((scale, i) => ({
       scale,
-      sampleShare: scale.batchSize / sum(sizes),
-      batchCost: (costs[i] as number) / (baseBatch * baseCost),
+      sampleShare: (amounts[i] as number) / sum(amounts),
+      batchCost: (flops[i] as number) / base.flops,
     })),
-    flopsRatio: sum(costs) / (baseCost * sum(sizes)),
-    updatesRatio: baseBatch / mean(sizes),
+    flopsRatio: sum(flops) / sum(amounts) / (base.flops / base.amount),
+    updatesRatio: base.amount / mean(amounts),
     updates,
-    flops: PASSES * updates * mean(costs), // Wald: the steps stop without knowing the next draw
+    flops: PASSES * updates * mean(flops), // Wald: the steps stop without knowing the next draw
   };
+}
+
+function amountOf<S>(amount: (scale: S) => number, scale: S): number {
+  const taken = amount(scale);
+  checkCount(
+    `planTraining: amount(${JSON.stringify(scale)})`,
+    taken,
+    1,
+    "Count tokens, or leave amount out.",
+  );
+  return taken;
 }
 
 function costOf<S extends Scale>(cost: CostFunction<S>, scale: S): number {

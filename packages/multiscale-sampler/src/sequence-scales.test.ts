@@ -45,6 +45,22 @@ test("never has more tokens than the budget, and less than a sequence to spare",
   );
 });
 
+test("doubles the divisor, for batches of exactly as many tokens", () => {
+  const options = { baseLength: 1024, baseBatch: 4, divisor: 64, spacing: "doubling" as const };
+  const lengths = (minLength: number, maxLength: number) =>
+    sequenceScales({ ...options, minLength, maxLength, includeBase: "inRange" }).map((scale) => scale.length);
+  expect(sequenceScales({ ...options, minLength: 128, maxLength: 1024 })).toEqual([
+    { length: 128, batchSize: 32 },
+    { length: 256, batchSize: 16 },
+    { length: 512, batchSize: 8 },
+    { length: 1024, batchSize: 4 },
+  ]);
+  expect(lengths(64, 64)).toEqual([64]);
+  expect(lengths(65, 255)).toEqual([128]);
+  expect(lengths(192, 192)).toEqual([128]); // none lies there: the largest below
+  expect(lengths(100, 3000)).toEqual([128, 256, 512, 1024, 2048]);
+});
+
 test("grows with a curriculum, with the base only where it is in range", () => {
   const scales = curriculumSequences({
     baseLength: 512,

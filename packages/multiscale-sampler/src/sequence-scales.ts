@@ -19,7 +19,12 @@ export interface SequenceScalesOptions {
   baseBatch: number;
   minLength: number;
   maxLength: number;
-  /** Lengths from min to max; those that round to one are one. @default 5 */
+  /**
+   * Which lengths lie between min and max: `count` evenly spaced ones, or the divisor doubled again and again. Where the
+   * base is a doubling too, the doublings give every batch exactly as many tokens. @default "even"
+   */
+  spacing?: "even" | "doubling";
+  /** Evenly spaced lengths from min to max; those that round to one are one. @default 5 */
   count?: number;
   /** Every length is a multiple. @default 32 */
   divisor?: number;
@@ -33,23 +38,34 @@ export interface SequenceScalesOptions {
  *
  * @returns sorted by length
  * @throws RangeError naming the option that cannot be
+ * @see Pouransari et al. 2024, arXiv:2405.13226, for lengths that double
  */
 export function sequenceScales(options: SequenceScalesOptions): SequenceScale[] {
   const { baseLength, baseBatch, minLength, maxLength, count = 5, divisor = 32 } = options;
-  const { includeBase = "always" } = options;
+  const { includeBase = "always", spacing = "even" } = options;
   for (const [name, value] of Object.entries({ baseLength, baseBatch, minLength, maxLength, divisor })) {
     checkCount(`sequenceScales: ${name}`, value, 1, "Pass a whole number.");
   }
   checkScaleCount("sequenceScales: count", count);
   checkRange("sequenceScales: ", "length", minLength, maxLength, divisor);
 
-  const lengths = linspace(minLength, maxLength, count);
+  const lengths =
+    spacing === "doubling" ? doublings(divisor, minLength, maxLength) : linspace(minLength, maxLength, count);
   if (includeBase === "always" || (minLength <= baseLength && baseLength <= maxLength))
     lengths.push(baseLength);
   const rounded = new Set(lengths.map((length) => makeDivisible(length, divisor)));
   return [...rounded]
     .sort((a, b) => a - b)
     .map((length) => ({ length, batchSize: fitBatch(baseBatch * baseLength, length) }));
+}
+
+/** `divisor` times 1, 2, 4, …: those from `min` to `max`, or where none is, the largest below. */
+function doublings(divisor: number, min: number, max: number): number[] {
+  let largest = divisor;
+  while (2 * largest <= max) largest *= 2;
+  const lengths = [largest];
+  for (let length = largest / 2; length >= Math.max(min, divisor); length /= 2) lengths.unshift(length);
+  return lengths;
 }
 
 export interface CurriculumSequencesOptions
