@@ -21,6 +21,7 @@ const commands = {
   test: { kernels: true, args: [join(root, "tools/test/run.ts")] },
   bench: { kernels: true, args: [join(root, "tools/bench/run.ts")] },
   build: { kernels: false, args: [nx, "run-many", "-t", "build"] },
+  "release:check": { kernels: true, args: [join(root, "tools/release/check.ts")] },
   new: { kernels: false, args: [join(root, "tools/new-package.ts")] },
 };
 

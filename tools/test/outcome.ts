@@ -17,20 +17,37 @@ export function single(passed: boolean, output: string): Outcome {
   return { passed: passed ? 1 : 0, failed: passed ? 0 : 1, skipped: 0, output };
 }
 
+/** Several outcomes as one, with the output of those that failed. */
+export function together(outcomes: readonly Outcome[]): Outcome {
+  const total = (count: (outcome: Outcome) => number) => outcomes.reduce((sum, one) => sum + count(one), 0);
+  return {
+    passed: total(({ passed }) => passed),
+    failed: total(({ failed }) => failed),
+    skipped: total(({ skipped }) => skipped),
+    output: outcomes.map(({ failed, output }) => (failed > 0 ? output : "")).join(""),
+  };
+}
+
 export interface RunOptions {
   /** Working folder. @default the repository */
   cwd?: string;
   /** Also print the output as it comes. @default false */
   show?: boolean;
+  /** Variables beside those of this process. */
+  env?: Record<string, string>;
 }
 
 /** Runs a program to its end and keeps what it prints. */
 export function run(
   program: string,
   args: readonly string[],
-  { cwd = root, show = false }: RunOptions = {},
+  { cwd = root, show = false, env = {} }: RunOptions = {},
 ): Promise<{ code: number; output: string }> {
-  const child = spawn(program, args, { cwd, stdio: ["ignore", "pipe", "pipe"] });
+  const child = spawn(program, args, {
+    cwd,
+    stdio: ["ignore", "pipe", "pipe"],
+    env: { ...process.env, ...env },
+  });
   const chunks: Buffer[] = [];
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (chunk: Buffer) => {

@@ -1,6 +1,7 @@
 import { spawn } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import { firstExample } from "./first-example.ts";
 
 /**
  * Runs the first TypeScript block of packages/`name`/README.md in a plain Node of its own, and gives what it printed.
@@ -10,9 +11,7 @@ import { fileURLToPath } from "node:url";
 export async function runFirstExample(name: string): Promise<string> {
   const folder = new URL(`../../packages/${name}/`, import.meta.url);
   const readme = await readFile(new URL("README.md", folder), "utf8");
-  const code = /```ts\n(.*?)```/s.exec(readme)?.[1];
-  if (code === undefined)
-    throw new Error(`runFirstExample: the README of ${name} has no ts block, expected one.`);
+  const code = firstExample(readme, name);
   const flags = ["--conditions=@corenet/source", "--input-type=module-typescript", "-"];
   const child = spawn(process.execPath, flags, { cwd: fileURLToPath(folder) });
   let [printed, errors] = ["", ""];
