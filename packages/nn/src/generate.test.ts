@@ -1,10 +1,11 @@
 import { isAbortError, type Progress, Rng, sleep } from "@corenet/core";
-import { memory } from "@corenet/tensor";
+import { memory, tensor } from "@corenet/tensor";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { expectNoLeak, onEveryBackend } from "../../../tools/testing/index.ts";
 import { BagOfWordsLm } from "../test/bag-of-words-lm.ts";
-import { type GenerateOptions, generate } from "./generate.ts";
+import { assistant, promptLookup } from "./draft.ts";
+import { type GenerateOptions, generate, generateTokens } from "./generate.ts";
 
 const V = 7;
 /** Row i of the table: what token i makes likely. No two sums of rows are equal. */
@@ -138,7 +139,100 @@ onEveryBackend(() => {
     });
   });
 
+  describe("drafts", () => {
+    const drafts = {
+      "prompt lookup": () => promptLookup({ numTokens: 4 }),
+      "the model itself": () => assistant(create()),
+      "another model": () =>
+        assistant(new BagOfWordsLm(table.map((row) => row.map((x) => x + Math.sin(9 * x))))),
+    };
+
+    test.each(Object.entries(drafts))("%s changes nothing, greedy or sampled", async (_, draft) => {
+      const prompts = fc.array(fc.nat(V - 1), { minLength: 1, maxLength: 6 });
+      await fc.assert(
+        fc.asyncProperty(prompts, fc.constantFrom(0, 1.5), fc.nat(), async (prompt, temperature, seed) => {
+          const options = { maxNewTokens: 14, temperature, repetitionPenalty: 1.1 };
+          const plain = await run(create(), prompt, { ...options, rng: new Rng(seed) });
+          const drafted = await run(create(), prompt, { ...options, rng: new Rng(seed), draft: draft() });
+          expect(drafted).toEqual(plain);
+        }),
+        { numRuns: 8 },
+      );
+    });
+
+    test("a right guess saves passes", async () => {
+      const model = create();
+      await run(model, [1, 4], { maxNewTokens: 12, draft: drafts["the model itself"]() });
+      expect(model.calls).toEqual([1, 6, 6]); // 2 prompt ids with 5 drafted; then 7 are wanted, 5 remain to be drafted
+    });
+
+    test("leave a cache as it would be without them", async () => {
+      for (const stop of [[], [continuation([1, 4], 9)[6] as number]]) {
+        const model = create();
+        using plain = model.createCache({ batch: 1, capacity: 20 });
+        using drafted = model.createCache({ batch: 1, capacity: 20 });
+        await run(model, [1, 4], { maxNewTokens: 9, stop, cache: plain });
+        await run(model, [1, 4], {
+          maxNewTokens: 9,
+          stop,
+          cache: drafted,
+          draft: drafts["the model itself"](),
+        });
+        expect(drafted.length).toBe(plain.length);
+      }
+      const model = create();
+      using cache = model.createCache({ batch: 1, capacity: 20 });
+      for await (const id of generate(model, [1, 4], { cache, draft: drafts["the model itself"]() })) {
+        if (id >= 0) break;
+      }
+      expect(cache.length).toBe(2);
+    });
+
+    test("leave no memory behind", async () => {
+      const model = create();
+      const helper = create();
+      await expectNoLeak(async () => {
+        for await (const id of generate(model, [1, 4], { draft: assistant(helper) })) if (id >= 0) break;
+      });
+    });
+
+    test("must fit the model", async () => {
+      const small = new BagOfWordsLm([
+        [1, 2],
+        [3, 4],
+      ]);
+      await expect(run(create(), [1], { draft: assistant(small) })).rejects.toThrow(
+        "assistant: it has 2 tokens and the model 7, expected the same tokenizer.",
+      );
+      expect(() => promptLookup({ numTokens: 0 })).toThrow("numTokens is 0");
+      expect(() => assistant(small, { numTokens: 0 })).toThrow("numTokens is 0");
+    });
+  });
+
+  test("gives the logits of each token", async () => {
+    for await (const { id, logits } of generateTokens(create(), [1, 4], { maxNewTokens: 1 })) {
+      const expected = Array.from(
+        { length: V },
+        (_, j) => (table[1]?.[j] as number) + (table[4]?.[j] as number),
+      );
+      await expect(tensor([...logits])).toBeAllClose(expected);
+      expect(id).toBe(expected.indexOf(Math.max(...expected)));
+    }
+  });
+
   describe("aborting", () => {
+    test("may end the loop instead", async () => {
+      const controller = new AbortController();
+      const ids: number[] = [];
+      const options = { signal: controller.signal, onAbort: "stop" } as const;
+      for await (const id of generate(create(), [1, 4], options)) {
+        ids.push(id);
+        if (ids.length === 3) controller.abort();
+      }
+      expect(ids).toEqual(continuation([1, 4], 3));
+      expect(await run(create(), [1, 4], options)).toEqual([]);
+    });
+
     const reason = new Error("the user left");
 
     test("before: nothing is computed", async () => {

@@ -1,6 +1,7 @@
 import { type OnProgress, Rng, throwIfAborted, yieldToEventLoop } from "@corenet/core";
 import { type Tensor2D, takeData, tensor } from "@corenet/tensor";
 import type { CausalLm } from "./causal-lm.ts";
+import type { DraftMethod } from "./draft.ts";
 import type { KvCache } from "./kv-cache.ts";
 import { checkSamplingOptions, type SamplingOptions, sampleToken } from "./samplers.ts";
 
@@ -15,9 +16,20 @@ export interface GenerateOptions extends SamplingOptions {
   cache?: KvCache;
   /** Prompt tokens that are read at a time. @default 512 */
   prefillChunk?: number;
+  /** Guesses what comes next, so that one pass checks several tokens. Never changes what is generated. */
+  draft?: DraftMethod;
+  /** What an abort does: reject with the signal's reason, or end the loop as if it were complete. @default "throw" */
+  onAbort?: "throw" | "stop";
   signal?: AbortSignal;
   /** Reports the reading of the prompt, in tokens. */
   onProgress?: OnProgress;
+}
+
+/** A new token, and what the model gave for its place. */
+export interface GeneratedToken {
+  readonly id: number;
+  /** Of the model itself, before any sampling rule; a view that holds until the next token is asked for. */
+  readonly logits: Float32Array;
 }
 
 const breathMs = 8;
@@ -25,60 +37,124 @@ const breathMs = 8;
 /**
  * Continues a prompt, token by token. Leaving the loop early frees everything.
  *
+ * With `draft` the ids are the same as without, also when sampling: every place is drawn from the model's own
+ * distribution with the same numbers of `rng`, and a guess only saves the pass that it foresaw.
+ *
  * @param prompt - token ids, at least one
  * @throws RangeError when the prompt is empty, holds a token outside the vocabulary, or does not fit the context
- * @throws the signal's reason when it is aborted
+ * @throws the signal's reason when it is aborted, unless `onAbort` says to stop
  * @example for await (const id of generate(model, ids, { maxNewTokens: 20, temperature: 0.8 })) …
+ * @see Leviathan et al. 2023, arXiv:2211.17192 (drafts), here with drafts that hold one certain id a place
  */
 export async function* generate(
   model: CausalLm,
   prompt: readonly number[],
   options: GenerateOptions = {},
 ): AsyncGenerator<number, void, undefined> {
-  const { signal, stop = [], rng = new Rng(0), prefillChunk = 512, onProgress } = options;
+  for await (const { id } of generateTokens(model, prompt, options)) yield id;
+}
+
+/** As `generate`, with the logits that each token was drawn from. */
+export async function* generateTokens(
+  model: CausalLm,
+  prompt: readonly number[],
+  options: GenerateOptions = {},
+): AsyncGenerator<GeneratedToken, void, undefined> {
+  const { signal, stop = [], rng = new Rng(0), onAbort = "throw" } = options;
   checkSamplingOptions(options);
+  if (onAbort === "stop" && signal?.aborted) return;
   throwIfAborted(signal);
   const held = options.cache?.length ?? 0;
   const maxNewTokens = planLength(model, prompt, held, options);
-  const cache =
-    options.cache ?? model.createCache({ batch: 1, capacity: held + prompt.length + maxNewTokens });
+  const capacity = held + prompt.length + maxNewTokens;
+  const cache = options.cache ?? model.createCache({ batch: 1, capacity });
+  const drafter = options.draft?.start({ capacity, vocabSize: model.vocabSize });
   const seen = [...prompt];
-  let pending: readonly number[] = prompt;
-  let lastBreath = performance.now();
+  let unread = prompt.length; // how many of the last ids the cache lacks
+  let made = 0;
+  let stopped = false;
+  const reader = promptReader(model, cache, options);
   try {
-    for (let made = 0; made < maxNewTokens; made++) {
-      let logits: Float32Array = new Float32Array(0);
-      for (let from = 0; from < pending.length; from += prefillChunk) {
-        if (performance.now() - lastBreath > breathMs) {
-          await yieldToEventLoop(); // or nobody could abort, nor anything else run
-          lastBreath = performance.now();
+    while (made < maxNewTokens) {
+      const drafted = drafter ? await drafter.propose(seen, maxNewTokens - made - 1, signal) : [];
+      const rows = await reader.read(seen.slice(seen.length - unread), drafted);
+      let accepted = 0;
+      unread = 0;
+      for (const logits of rows) {
+        const id = sampleToken(logits, seen, rng, options);
+        if (stop.includes(id)) {
+          stopped = true;
+          return;
         }
+        made += 1;
+        yield { id, logits };
+        if (onAbort === "stop" && signal?.aborted) return;
         throwIfAborted(signal);
-        logits = await nextLogits(model, pending.slice(from, from + prefillChunk), cache);
-        if (made === 0) {
-          const done = Math.min(from + prefillChunk, prompt.length);
-          onProgress?.({ phase: "prefill", done, total: prompt.length, unit: "token" });
-        }
+        seen.push(id);
+        if (id !== drafted[accepted]) break;
+        accepted += 1;
       }
-      const id = sampleToken(logits, seen, rng, options);
-      if (stop.includes(id)) return;
-      yield id;
-      throwIfAborted(signal);
-      seen.push(id);
-      pending = [id];
+      unread = 1;
+      if (drafter) {
+        drafter.settle(accepted);
+        cache.truncate(held + seen.length - unread);
+      }
     }
+  } catch (error) {
+    if (onAbort !== "stop" || !signal?.aborted) throw error;
   } finally {
+    drafter?.dispose();
     if (!options.cache) cache.dispose();
+    else if (drafter) cache.truncate(held + prompt.length + (stopped ? made : Math.max(made - 1, 0)));
   }
 }
 
-async function nextLogits(model: CausalLm, ids: readonly number[], cache: KvCache): Promise<Float32Array> {
-  const tokens: Tensor2D = tensor(ids, [1, ids.length], "int32");
-  try {
-    return await takeData(model.forward(tokens, { cache, logits: "last" }));
-  } finally {
-    tokens.dispose();
+/** Reads ids into the cache, long prompts in chunks, and gives the logits after the last and after each drafted id. */
+function promptReader(model: CausalLm, cache: KvCache, options: GenerateOptions) {
+  const { signal, prefillChunk = 512, onProgress } = options;
+  let lastBreath = performance.now();
+  let isPrompt = true;
+
+  /** One pass over `ids`: the logits of the last `wanted` places. */
+  async function pass(ids: readonly number[], wanted: number): Promise<Float32Array[]> {
+    if (performance.now() - lastBreath > breathMs) {
+      await yieldToEventLoop(); // or nobody could abort, nor anything else run
+      lastBreath = performance.now();
+    }
+    throwIfAborted(signal);
+    const tokens: Tensor2D = tensor(ids, [1, ids.length], "int32");
+    try {
+      const logits = await takeData(model.forward(tokens, { cache, logits: wanted === 1 ? "last" : "all" }));
+      const V = model.vocabSize;
+      const rows = logits.length / V;
+      return Array.from({ length: wanted }, (_, i) =>
+        logits.subarray((rows - wanted + i) * V, (rows - wanted + i + 1) * V),
+      );
+    } finally {
+      tokens.dispose();
+    }
   }
+
+  return {
+    async read(ids: readonly number[], drafted: readonly number[]): Promise<Float32Array[]> {
+      const total = ids.length;
+      const report = (done: number) => {
+        if (isPrompt) onProgress?.({ phase: "prefill", done, total, unit: "token" });
+      };
+      // Drafted ids go with the last id alone: logits of every place of a long prompt would cost more than they save.
+      const chunked = drafted.length > 0 ? total - 1 : total;
+      let rows: Float32Array[] = [];
+      for (let from = 0; from < chunked; from += prefillChunk) {
+        const to = Math.min(from + prefillChunk, chunked);
+        rows = await pass(ids.slice(from, to), 1);
+        if (to < total) report(to);
+      }
+      if (drafted.length > 0) rows = await pass([ids.at(-1) as number, ...drafted], drafted.length + 1);
+      report(total);
+      isPrompt = false;
+      return rows;
+    },
+  };
 }
 
 function planLength(

@@ -1,6 +1,14 @@
 export { type AttentionOptions, attention } from "./attention.ts";
 export type { CausalLm, ForwardOptions, KvPair, KvShape, ReadRawKvOptions } from "./causal-lm.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./cross-entropy.ts";
+export {
+  type AssistantOptions,
+  assistant,
+  type Drafter,
+  type DraftMethod,
+  type PromptLookupOptions,
+  promptLookup,
+} from "./draft.ts";
 export { embedding } from "./embedding.ts";
 export {
   type EncoderBlockConfig,
@@ -9,7 +17,7 @@ export {
 } from "./encoder-block.ts";
 export { type GatedFeedForwardParams, gatedFeedForward, siluMul } from "./gated-feed-forward.ts";
 export { gelu } from "./gelu.ts";
-export { type GenerateOptions, generate } from "./generate.ts";
+export { type GeneratedToken, type GenerateOptions, generate, generateTokens } from "./generate.ts";
 export { normal, unitGain } from "./initializers.ts";
 export { KvCache, type KvCacheOptions } from "./kv-cache.ts";
 export { type LayerNormOptions, type LayerNormParams, layerNorm } from "./layer-norm.ts";

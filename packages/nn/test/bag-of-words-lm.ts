@@ -1,5 +1,6 @@
 import {
   disposeTree,
+  matMul,
   type ParamTree,
   reshape,
   slice,
@@ -16,7 +17,7 @@ import { KvCache } from "../src/kv-cache.ts";
 
 /**
  * The smallest language model with a memory: its logits are the sum of one table row for every token seen, so what
- * follows can be worked out by hand. Gives the last position's logits only.
+ * follows can be worked out by hand.
  */
 export class BagOfWordsLm implements CausalLm {
   readonly vocabSize: number;
@@ -35,7 +36,7 @@ export class BagOfWordsLm implements CausalLm {
     this.kvShapes = [{ numKvHeads: 1, headDim: this.vocabSize }];
   }
 
-  forward(tokens: Tensor2D, { cache }: ForwardOptions = {}): Tensor3D {
+  forward(tokens: Tensor2D, { cache, logits = "all" }: ForwardOptions = {}): Tensor3D {
     this.onForward();
     const [B, T] = tokens.shape;
     const V = this.vocabSize;
@@ -45,7 +46,12 @@ export class BagOfWordsLm implements CausalLm {
       const rows = reshape(embedding(tokens, this.params.table), [B, 1, T, V]);
       cache?.append(0, { keys: rows, values: rows });
       const seen: Tensor4D = cache ? slice(cache.layer(0).keys, [0, 0, 0, 0], [B, 1, cache.length, V]) : rows;
-      return sum(seen, { axis: 2 }) as Tensor3D;
+      const S = seen.shape[2];
+      if (logits === "last") return sum(seen, { axis: 2 }) as Tensor3D;
+      const upTo = Array.from({ length: T }, (_, t) =>
+        Array.from({ length: S }, (_, s) => (s <= S - T + t ? 1 : 0)),
+      );
+      return reshape(matMul(tensor(upTo), reshape(seen, [S, V])), [B, T, V]);
     });
   }
 
