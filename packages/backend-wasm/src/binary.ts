@@ -1,4 +1,6 @@
-import { BackendError } from "@corenet/core";
+import { BackendError, fromBase64 } from "@corenet/core";
+
+export { fromBase64 };
 
 export type BinarySource = string | URL | Uint8Array<ArrayBuffer> | ArrayBuffer;
 
@@ -13,13 +15,6 @@ export async function loadBinary(source?: BinarySource): Promise<Uint8Array<Arra
   if (source instanceof ArrayBuffer) return checkBinary(new Uint8Array(source), "the given bytes");
   const address = String(source);
   return checkBinary(await readAddress(address), address);
-}
-
-export function fromBase64(text: string): Uint8Array<ArrayBuffer> {
-  const letters = atob(text);
-  const bytes = new Uint8Array(letters.length);
-  for (let i = 0; i < letters.length; i++) bytes[i] = letters.charCodeAt(i);
-  return bytes;
 }
 
 async function readAddress(address: string): Promise<Uint8Array<ArrayBuffer>> {

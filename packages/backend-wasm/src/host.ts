@@ -1,8 +1,7 @@
-import { BackendError } from "@corenet/core";
+import { BackendError, fromBase64 } from "@corenet/core";
 import type { DType, Tensor, WasmHost, WasmKernels } from "@corenet/tensor";
 import { dataIdOf, tensorFromInfo } from "@corenet/tensor/host";
 import { relaxedSimd } from "wasm-feature-detect";
-import { fromBase64 } from "./binary.ts";
 import type { EmscriptenModule } from "./emscripten.ts";
 import { guardHeap, Scratch } from "./heap.ts";
 import { declareShared, isShared } from "./shared-memory.ts";

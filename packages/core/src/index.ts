@@ -1,4 +1,5 @@
 export { AbortError, abortable, isAbortError, sleep, throwIfAborted } from "./abort.ts";
+export { fromBase64 } from "./base64.ts";
 export { decodeBfloat16, encodeBfloat16 } from "./bfloat16.ts";
 export {
   BackendError,
@@ -24,4 +25,5 @@ export {
 } from "./progress.ts";
 export { dequantizeRows, GROUP_SIZE, type QuantizedRows, quantizeRows } from "./quantize-groups.ts";
 export { Rng, type RngState, type Shuffleable } from "./rng.ts";
+export { startWorker, type WorkerHandle, type WorkerOptions } from "./start-worker.ts";
 export { yieldToEventLoop } from "./yield.ts";

@@ -1,7 +1,7 @@
-import { BackendError } from "@corenet/core";
+import { BackendError, type WorkerHandle } from "@corenet/core";
 import type { PerThread, WasmKernels } from "@corenet/tensor";
 import { CONTROL_BYTES, COUNTER, type Control, controlOf, MAX_ARGS } from "./layout.ts";
-import { startWorker, type WorkerHandle } from "./worker.ts";
+import { startKernelWorker } from "./worker.ts";
 
 export interface Call {
   readonly module: WebAssembly.Module;
@@ -71,7 +71,7 @@ export class ThreadPool {
   /** Ends all workers. Calls run on the calling thread from then on. */
   dispose(): void {
     this.#failure ??= "the pool was disposed";
-    for (const worker of this.#workers) worker.terminate();
+    for (const worker of this.#workers) void worker.terminate();
     this.#workers.length = 0;
   }
 
@@ -79,7 +79,7 @@ export class ThreadPool {
     this.#started = true;
     const control = this.#control.counters.buffer;
     for (let thread = 1; thread < this.threads; thread++) {
-      const worker = startWorker((message) => {
+      const worker = startKernelWorker((message) => {
         this.#failure ??= message;
       });
       if (!worker) {
