@@ -65,8 +65,13 @@ function putEdge(tile: usize, rows: i32, cols: i32, c: usize, stride: usize, acc
   }
 }
 
-/** All tiles of one packed block of A [M, K] by one of B [K, N]. */
-function blockProduct(
+/** Bytes of the tile that `blockProduct` needs. */
+export function packedTileBytes(): usize {
+  return TILE;
+}
+
+/** All tiles of one packed block of A [M, K] by one of B [K, N]; K is even. `tile`: room for `packedTileBytes`. */
+export function blockProduct(
   M: i32, N: i32, K: i32, pa: usize, pb: usize, c: usize, stride: usize, alpha: f32, accumulate: i32, tile: usize,
 ): void {
   const aBytes = <usize>(6 * K) << 2;

@@ -29,7 +29,7 @@ function high(a: v128, b: v128): v128 {
 /** Writes the transpose of four rows of four at `dst`, `strideBytes` apart. */
 // @ts-ignore: decorator
 @inline
-function storeTransposed(r0: v128, r1: v128, r2: v128, r3: v128, dst: usize, stride: usize): void {
+export function storeTransposed(r0: v128, r1: v128, r2: v128, r3: v128, dst: usize, stride: usize): void {
   const a = zip0(r0, r1);
   const b = zip0(r2, r3);
   const c = zip1(r0, r1);
