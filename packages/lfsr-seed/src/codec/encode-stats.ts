@@ -58,17 +58,19 @@ export class StatsCounter {
   ): void {
     let norm = 0;
     let error = 0;
+    let weighted = 0;
     for (let c = 0; c < weights.length; c++) {
       const w = weights[c] as number;
       const miss = w - (decoded[c] as number);
       norm += w * w;
       error += miss * miss;
-      this.#weighted += importance ? miss * miss * (importance[c] as number) : miss * miss;
+      weighted += importance ? miss * miss * (importance[c] as number) : miss * miss;
     }
     this.#weights += weights.length;
     this.#blocks += 1;
     this.#norm += norm;
     this.#error += error;
+    this.#weighted += weighted;
     if (norm === 0) this.#zero += 1;
     else if (exponentCode === 0) this.#floor += 1;
     else if (exponentCode === 15) this.#ceiling += 1;

@@ -48,7 +48,7 @@ export function blockGrid(who: string, shape: readonly number[], C: number, layo
     );
   }
   const cols = shape[shape.length - 1] as number;
-  const rows = cols === 0 ? 0 : size / cols;
+  const rows = shape.slice(0, -1).reduce((product, n) => product * n, 1);
   const blocksPerRow = Math.ceil((layout === "rows" ? cols : size) / C);
   return { rows, cols, blocksPerRow, blocks: layout === "rows" ? rows * blocksPerRow : blocksPerRow, size };
 }
