@@ -7,6 +7,7 @@ export {
   toConfigJson,
 } from "./config.ts";
 export { cacheFloatsPerToken, countMultiplyAdds, type ForwardCost } from "./cost.ts";
+export { type ExportGgufOptions, exportGguf, type GgufVocabulary } from "./export-gguf.ts";
 export { type LoadOptions, loadOpenElm } from "./load.ts";
 export { decoderLayer, forward, type LayerContext, type Positions } from "./model.ts";
 export { createOpenElm, OpenElm } from "./open-elm.ts";

@@ -71,7 +71,8 @@ export function weightEntries(model: OpenElm, dtype: NonNullable<SaveOptions["dt
   }));
 }
 
-async function valuesOf(leaf: Tensor | PackedMatrix): Promise<Float32Array> {
+/** A weight as float32, read from the device. */
+export async function valuesOf(leaf: Tensor | PackedMatrix): Promise<Float32Array> {
   if (isTensor(leaf)) return readData(leaf);
   const ids = range(0, leaf.shape[0]);
   try {

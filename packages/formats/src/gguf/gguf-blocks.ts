@@ -8,7 +8,9 @@ import { GROUP_SIZE, type QuantizedRows } from "@corenet/core";
 export function toGgufBlocks(quantized: QuantizedRows): Uint8Array<ArrayBuffer> {
   const { columns, quants, scales } = quantized;
   if (columns % GROUP_SIZE !== 0) {
-    throw new RangeError(`toGgufBlocks: rows have ${columns} columns, expected a multiple of ${GROUP_SIZE}. Use F16.`);
+    throw new RangeError(
+      `toGgufBlocks: rows have ${columns} columns, expected a multiple of ${GROUP_SIZE}. Use F16.`,
+    );
   }
   const size = scales.length === 0 ? 0 : quants.length / scales.length;
   const blocks = new Uint8Array(quants.length + 2 * scales.length);

@@ -47,7 +47,8 @@ export async function writeGguf(
     progress.advance(header.length);
     for (const entry of entries) {
       throwIfAborted(signal);
-      const { buffer, byteOffset, byteLength } = typeof entry.data === "function" ? await entry.data() : entry.data;
+      const { buffer, byteOffset, byteLength } =
+        typeof entry.data === "function" ? await entry.data() : entry.data;
       if (byteLength !== ggufByteLength(entry)) {
         throw new RangeError(
           `writeGguf: tensor ${JSON.stringify(entry.name)} came with ${byteLength} bytes, expected ` +
@@ -80,7 +81,8 @@ export function ggufByteLength({ name, dtype, shape }: Pick<GgufEntry, "name" | 
   const { blockSize, blockBytes } = ggufLayouts[dtype];
   const row = shape.at(-1) ?? 0;
   const size = shape.reduce((product, side) => product * side, 1);
-  const isWhole = shape.every((side) => Number.isInteger(side) && side > 0) && Number.isSafeInteger(size * blockBytes);
+  const isWhole =
+    shape.every((side) => Number.isInteger(side) && side > 0) && Number.isSafeInteger(size * blockBytes);
   if (!isWhole || shape.length < 1 || shape.length > 4) {
     throw new RangeError(
       `writeGguf: tensor ${JSON.stringify(name)} has shape [${shape}], expected one to four positive integers.`,
@@ -106,7 +108,7 @@ function encodeHeader(metadata: GgufMetadata, entries: readonly GgufEntry[]): Ui
   view.setUint32(4, VERSION, true);
   view.setBigUint64(8, BigInt(entries.length), true);
   view.setBigUint64(16, BigInt(keys.length), true);
-  const parts = [start];
+  const parts: Uint8Array[] = [start];
   for (const [key, value] of keys) parts.push(encodeGgufString(key), ...encodeGgufValue(key, value));
   const names = new Set<string>();
   let offset = 0;

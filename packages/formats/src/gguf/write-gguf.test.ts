@@ -1,0 +1,97 @@
+import { quantizeRows } from "@corenet/core";
+import { gguf } from "@huggingface/gguf";
+import { expect, test } from "vitest";
+import { bytesSink } from "../bytes-sink.ts";
+import { toGgufBlocks } from "./gguf-blocks.ts";
+import type { GgufMetadata } from "./gguf-metadata.ts";
+import { type GgufEntry, writeGguf } from "./write-gguf.ts";
+
+async function written(
+  metadata: GgufMetadata,
+  entries: readonly GgufEntry[],
+): Promise<Uint8Array<ArrayBuffer>> {
+  const sink = bytesSink();
+  const size = await writeGguf(sink, metadata, entries);
+  const bytes = sink.bytes() as Uint8Array<ArrayBuffer>;
+  expect(bytes.length).toBe(size);
+  return bytes;
+}
+
+/** What another reader of the format sees. */
+async function readBack(bytes: Uint8Array<ArrayBuffer>) {
+  return gguf("https://localhost/model.gguf", { fetch: async () => new Response(bytes) });
+}
+
+test("another reader sees the keys, each with its type, and the tensors, each at a multiple of 32", async () => {
+  const bytes = await written(
+    {
+      "general.architecture": "llama",
+      "a.count": { type: "u32", value: 2 ** 32 - 1 },
+      "a.shift": { type: "i32", value: -3 },
+      "a.long": { type: "u64", value: 2 ** 40 },
+      "a.eps": { type: "f32", value: 0.5 },
+      "a.flag": true,
+      "a.words": ["▁", "", "z"],
+      "a.counts": Int32Array.of(1, -2),
+      "a.scores": Float32Array.of(0.25),
+    },
+    [
+      { name: "x", dtype: "F32", shape: [3], data: Float32Array.of(1, 2, 3) },
+      { name: "y", dtype: "F16", shape: [2, 3], data: async () => new Uint16Array(6).fill(7) },
+    ],
+  );
+  const { metadata, tensorInfos, tensorDataOffset } = await readBack(bytes);
+  expect(metadata).toMatchObject({
+    version: 3,
+    "a.count": 2 ** 32 - 1,
+    "a.shift": -3,
+    "a.long": 2n ** 40n,
+    "a.eps": 0.5,
+    "a.flag": true,
+    "a.words": ["▁", "", "z"],
+    "a.counts": [1, -2],
+    "a.scores": [0.25],
+  });
+  expect(tensorInfos).toMatchObject([
+    { name: "x", dtype: 0, shape: [3n], offset: 0n },
+    { name: "y", dtype: 1, shape: [3n, 2n], offset: 32n },
+  ]);
+  const start = Number(tensorDataOffset);
+  expect(start % 32).toBe(0);
+  expect([...new Float32Array(bytes.slice(start, start + 12).buffer)]).toEqual([1, 2, 3]);
+  expect([...bytes.slice(start + 32, start + 34)]).toEqual([7, 0]);
+  expect(bytes.length).toBe(start + 64);
+});
+
+test("blocks have the scale in front", () => {
+  const values = new Float32Array(64).fill(0);
+  values[0] = 127;
+  values[32] = -254;
+  const blocks = toGgufBlocks(quantizeRows(values, { rows: 2, columns: 32, format: "int8" }));
+  expect([...blocks.slice(0, 4)]).toEqual([0x00, 0x3c, 127, 0]);
+  expect([...blocks.slice(34, 38)]).toEqual([0x00, 0x40, 0x81, 0]);
+  const four = toGgufBlocks(quantizeRows(values, { rows: 2, columns: 32, format: "int4" }));
+  expect(four.length).toBe(36);
+  expect(() => toGgufBlocks(quantizeRows(values, { rows: 4, columns: 16, format: "int4" }))).toThrow(
+    "rows have 16 columns, expected a multiple of 32",
+  );
+});
+
+test("says what does not fit, and leaves nothing behind", async () => {
+  const x: GgufEntry = { name: "x", dtype: "F32", shape: [2], data: new Float32Array(2) };
+  const refused = async (entries: readonly GgufEntry[], metadata: GgufMetadata = {}) => {
+    const sink = bytesSink();
+    const error = await writeGguf(sink, metadata, entries).catch((reason: unknown) => reason);
+    expect(() => sink.bytes()).toThrow("is aborted");
+    return String(error);
+  };
+  expect(await refused([x, x])).toContain('two tensors are named "x"');
+  expect(await refused([{ ...x, data: new Float32Array(3) }])).toContain("came with 12 bytes, expected 8");
+  expect(await refused([{ ...x, shape: [2, 0] }])).toContain("has shape [2,0]");
+  expect(await refused([{ ...x, dtype: "Q4_0", shape: [2, 33] }])).toContain(
+    "rows of 33, expected a multiple of 32",
+  );
+  expect(await refused([x], { "a.b": { type: "u32", value: -1 } })).toContain(
+    "a.b is -1, expected an integer from 0",
+  );
+});
