@@ -5,8 +5,8 @@ import type { LfsrConfig } from "./config.ts";
 export const pivotTolerance = 1e-5;
 
 /**
- * All bases of a configuration, ready to be fitted: where each usable seed stands on the cycle, and the Cholesky
- * factor of its Gram matrix `G = S^T diag(h) S`.
+ * All bases of a configuration, ready to be ranked: where each usable seed stands on the cycle, and the inverse of the
+ * Cholesky factor of its Gram matrix `G = S^T diag(h) S`.
  */
 export interface SeedLibrary {
   readonly config: LfsrConfig;
@@ -18,8 +18,10 @@ export interface SeedLibrary {
   readonly seeds: Uint32Array;
   /** Where the basis of each seed begins in `ring` [n]: entry (c, p) is `ring[start + c P + p]`. */
   readonly starts: Uint32Array;
-  /** Lower Cholesky factors, row by row [n, P (P + 1) / 2]. */
-  readonly factors: Float64Array;
+  /** Inverses of the lower Cholesky factors, row by row [n, P (P + 1) / 2]: `||L^-1 S^T h w||^2` is what a basis reaches. */
+  readonly inverses: Float64Array;
+  /** h, as given. */
+  readonly importance: Float64Array | undefined;
 }
 
 /**
@@ -50,15 +52,15 @@ export function createSeedLibrary(
   const size = (P * (P + 1)) / 2;
   const seeds = new Uint32Array(nSeeds);
   const starts = new Uint32Array(nSeeds);
-  const factors = new Float64Array(nSeeds * size);
+  const inverses = new Float64Array(nSeeds * size);
   const factor = new Float64Array(size);
   let n = 0;
   for (let i = 0; i < period; i++) {
     const seed = states[i] as number;
-    if (seed > nSeeds || !factorGram(ring, i + 1, C, P, importance, factor)) continue;
+    if (seed > nSeeds || !factorGram(ring, i + 1, config, importance, factor)) continue;
     seeds[n] = seed;
     starts[n] = i + 1; // the first entry is the state after the seed
-    factors.set(factor, n * size);
+    invertLower(factor, P, inverses, n * size);
     n += 1;
   }
   return {
@@ -67,7 +69,8 @@ export function createSeedLibrary(
     ring,
     seeds: seeds.subarray(0, n),
     starts: starts.subarray(0, n),
-    factors: factors.subarray(0, n * size),
+    inverses: inverses.subarray(0, n * size),
+    importance,
   };
 }
 
@@ -76,11 +79,10 @@ export function createSeedLibrary(
  *
  * @returns false where a pivot is too small
  */
-function factorGram(
+export function factorGram(
   ring: Float64Array,
   start: number,
-  C: number,
-  P: number,
+  { C, P }: LfsrConfig,
   importance: Float64Array | undefined,
   factor: Float64Array,
 ): boolean {
@@ -104,4 +106,16 @@ function factorGram(
     }
   }
   return true;
+}
+
+/** Inverse of a lower triangle, both row by row. */
+function invertLower(lower: Float64Array, P: number, inverse: Float64Array, to: number): void {
+  const at = (i: number, j: number) => (i * (i + 1)) / 2 + j;
+  for (let j = 0; j < P; j++) {
+    for (let i = j; i < P; i++) {
+      let rest = i === j ? 1 : 0;
+      for (let k = j; k < i; k++) rest -= (lower[at(i, k)] as number) * (inverse[to + at(k, j)] as number);
+      inverse[to + at(i, j)] = rest / (lower[at(i, i)] as number);
+    }
+  }
 }
