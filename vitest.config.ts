@@ -11,6 +11,7 @@ export default defineConfig({
     include: ["packages/*/{src,test}/**/*.test.ts", "tools/**/*.test.ts"],
     exclude: [...configDefaults.exclude, ...(chromiumPath() ? [] : ["**/*.browser.test.ts"])],
     execArgv: conditions.map((condition) => `--conditions=${condition}`),
+    globalSetup: ["tools/testing/find-gpu.ts"],
     setupFiles: ["tools/testing/setup.ts"],
     testTimeout: 60_000,
     pool: "forks",

@@ -53,12 +53,15 @@ export function int32({ min = -(2 ** 31), max = 2 ** 31 - 1 } = {}): fc.Arbitrar
   return edges.length ? fc.oneof(fc.constantFrom(...edges), any) : any;
 }
 
-/** As many float32 as a shape holds. `extremes` brings NaN, ±infinity, ±0 and denormals among them. */
+/**
+ * As many float32 as a shape holds. `extremes` brings NaN, ±infinity, ±0 and denormals among them; `tiny: false` makes
+ * all below 1e-15 zero, for GPUs, which may take denormals for 0.
+ */
 export function values(
   size: number,
-  { min = -4, max = 4, extremes = false } = {},
+  { min = -4, max = 4, extremes = false, tiny = true } = {},
 ): fc.Arbitrary<Float32Array> {
-  const plain = real({ min, max });
+  const plain = tiny ? real({ min, max }) : real({ min, max }).map((x) => (Math.abs(x) < 1e-15 ? 0 : x));
   const edge = fc.constantFrom(
     Number.NaN,
     Number.POSITIVE_INFINITY,
@@ -67,7 +70,7 @@ export function values(
     -0,
     3.4e38,
     -3.4e38,
-    1e-40,
+    tiny ? 1e-40 : 1e-15,
   );
   const one = extremes ? fc.oneof({ weight: 4, arbitrary: plain }, { weight: 1, arbitrary: edge }) : plain;
   return fc.array(one, { minLength: size, maxLength: size }).map((list) => Float32Array.from(list));

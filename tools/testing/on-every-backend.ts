@@ -1,15 +1,28 @@
 import { cpu } from "@corenet/backend-cpu";
 import { wasm } from "@corenet/backend-wasm";
+import { webgpu } from "@corenet/backend-webgpu";
 import { useBackend } from "@corenet/tensor";
 import { engine } from "@tensorflow/tfjs-core";
-import { afterEach, beforeAll, beforeEach, describe } from "vitest";
+import fc from "fast-check";
+import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
 
 /** Their factories, for tests that start them by hand. */
-export const backends = { cpu, wasm };
+export const backends = { cpu, wasm, webgpu };
 export type BackendName = keyof typeof backends;
 
 /** Set by a page that runs the suites on some backends only. */
 const selected = (globalThis as { corenetTestBackends?: readonly string[] }).corenetTestBackends;
+
+/** Whether the suites of a backend run here. */
+export function isSelected(name: string): boolean {
+  return !selected || selected.includes(name);
+}
+
+/** Whether this machine has WebGPU; `find-gpu.ts` says once why not. */
+export const hasWebGpu = !globalThis.process?.env.CORENET_NO_WEBGPU;
+
+// In Node the GPU is a program on the processor: what a property costs there is bounded.
+const webgpuProperties = { numRuns: 20, interruptAfterTimeLimit: 1000 };
 
 await useBackend(cpu()); // for the tensors that a file makes outside its tests; they move when first used
 
@@ -23,11 +36,13 @@ export function onEveryBackend(suite: (backend: BackendName) => void): void {
 
 /** The same for one backend. */
 export function onBackend(name: BackendName, suite: (backend: BackendName) => void): void {
-  if (selected && !selected.includes(name)) return;
-  describe(name, () => {
+  if (!isSelected(name)) return;
+  describe.skipIf(name === "webgpu" && !hasWebGpu)(name, () => {
     beforeAll(async () => {
       await useBackend(backends[name]());
+      if (name === "webgpu") fc.configureGlobal(webgpuProperties);
     });
+    afterAll(() => fc.resetConfigureGlobal());
     // One test runs at a time, and every scope that the code under test opens is closed before it awaits.
     beforeEach(() => engine().startScope("test"));
     afterEach(() => engine().endScope());

@@ -15,7 +15,7 @@ interface Binary {
 
 const comparison = (sign: string): Binary => ({
   code: `u32(a ${sign} b)`,
-  floatCode: `u32(a ${sign} b && !isNan(a) && !isNan(b))`,
+  floatCode: `u32(order(a) ${sign} order(b) && !isNan(a) && !isNan(b))`,
   result: "bool",
 });
 
@@ -24,12 +24,12 @@ const binary: Readonly<Record<string, Binary>> = {
   Sub: { code: "a - b" },
   Multiply: { code: "a * b" },
   RealDiv: { code: "a / b" },
-  Maximum: { code: "max(a, b)", floatCode: "select(select(max(a, b), b, isNan(b)), a, isNan(a))" },
-  Minimum: { code: "min(a, b)", floatCode: "select(select(min(a, b), b, isNan(b)), a, isNan(a))" },
+  Maximum: { code: "max(a, b)", floatCode: "larger(a, b)" },
+  Minimum: { code: "min(a, b)", floatCode: "smaller(a, b)" },
   Equal: comparison("=="),
   NotEqual: {
     code: "u32(a != b)",
-    floatCode: "u32(a != b || isNan(a) || isNan(b))",
+    floatCode: "u32(order(a) != order(b) || isNan(a) || isNan(b))",
     result: "bool",
   },
   Less: comparison("<"),

@@ -12,24 +12,24 @@ interface Unary {
 }
 
 const unary: Readonly<Record<string, Unary>> = {
-  Neg: { code: "-x" },
-  Abs: { code: "abs(x)" },
-  Sign: { code: "select(sign(x), x, isNan(x))" },
+  Neg: { code: "negated(x)" },
+  Abs: { code: "bitcast<f32>(bitsOf(x) & 0x7fffffffu)" },
+  Sign: { code: "select(f32(sign(order(x))), x, isNan(x))" },
   Square: { code: "x * x" },
-  Sqrt: { code: "select(sqrt(x), nan(), x < 0.0)" },
-  Rsqrt: { code: "select(select(inverseSqrt(x), infinity(), x == 0.0), nan(), x < 0.0)" },
+  Sqrt: { code: "select(sqrt(x), nan(), isBelowZero(x))" },
+  Rsqrt: { code: "select(1.0 / sqrt(x), nan(), isBelowZero(x))" },
   Exp: { code: "exponential(x)" },
   Log: { code: "logarithm(x)" },
   Tanh: { code: "hyperbolicTangent(x)" },
   Sigmoid: { code: "logistic(x)" },
-  Relu: { code: "select(x, 0.0, x < 0.0)" },
+  Relu: { code: "select(x, 0.0, isBelowZero(x))" },
   IsFinite: { code: "u32(isNumber(x))", result: "bool" },
   LogicalNot: { code: "1u - x", result: "bool" },
 };
 
 const casts: Readonly<Record<string, string>> = {
   "float32 int32": "toInteger(x)",
-  "float32 bool": "u32(x != 0.0)",
+  "float32 bool": "u32(order(x) != 0)",
   "int32 float32": "f32(x)",
   "int32 bool": "u32(x != 0)",
   "bool float32": "f32(x)",

@@ -2,7 +2,8 @@
 // infinity for something that does not occur. These are right on every driver, to about two units in the last place.
 
 /**
- * exponential, logarithm, hyperbolicTangent, logistic, and the tests for NaN that a compiler cannot remove.
+ * exponential, logarithm, hyperbolicTangent, logistic; order, larger and smaller of any two numbers; and tests for NaN
+ * that a compiler cannot remove.
  *
  * @see Moshier, Cephes Mathematical Library, single precision: the polynomials
  */
@@ -12,6 +13,14 @@ fn isNan(x: f32) -> bool { return (bitsOf(x) & 0x7fffffffu) > 0x7f800000u; }
 fn isNumber(x: f32) -> bool { return (bitsOf(x) & 0x7f800000u) != 0x7f800000u; }
 fn nan() -> f32 { var bits = 0x7fc00000u; return bitcast<f32>(bits); } // a constant NaN is no valid WGSL
 fn infinity() -> f32 { var bits = 0x7f800000u; return bitcast<f32>(bits); }
+fn order(x: f32) -> i32 { // integers in the order of the floats, of which a driver may take small ones for 0
+  let bits = bitcast<i32>(x);
+  return select(bits, -(bits & 0x7fffffff), bits < 0);
+}
+fn larger(p: f32, q: f32) -> f32 { return select(select(q, p, order(p) >= order(q) || isNan(p)), q, isNan(q) && !isNan(p)); }
+fn smaller(p: f32, q: f32) -> f32 { return select(select(q, p, order(p) <= order(q) || isNan(p)), q, isNan(q) && !isNan(p)); }
+fn negated(x: f32) -> f32 { return bitcast<f32>(bitsOf(x) ^ 0x80000000u); }
+fn isBelowZero(x: f32) -> bool { return (bitsOf(x) >> 31u) == 1u && !isNan(x) && bitsOf(x) != 0x80000000u; }
 fn powerOfTwo(k: i32) -> f32 { return bitcast<f32>(u32(k + 127) << 23u); }
 
 fn exponential(x: f32) -> f32 {

@@ -12,13 +12,10 @@ interface Reduction {
   readonly combine: string;
 }
 
-const extreme = (better: "max" | "min"): string =>
-  `select(select(${better}(p, q), q, isNan(q)), p, isNan(p))`;
-
 const reductions: Readonly<Record<string, Reduction>> = {
   Sum: { start: "0", combine: "p + q" },
-  Max: { start: "-infinity()", combine: extreme("max") },
-  Min: { start: "infinity()", combine: extreme("min") },
+  Max: { start: "-infinity()", combine: "larger(p, q)" },
+  Min: { start: "infinity()", combine: "smaller(p, q)" },
 };
 
 const ROW_GROUP = 256;
@@ -179,7 +176,7 @@ fn main(group: u32, local: u32) {
   var place = 0u;
   for (var r = local; r < u.R; r += WORKGROUP) {
     let value = x[base + r * u.B];
-    if (!isNan(value) && value > best) {
+    if (!isNan(value) && order(value) > order(best)) {
       best = value;
       place = r;
     }
@@ -189,9 +186,10 @@ fn main(group: u32, local: u32) {
   workgroupBarrier();
   for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
     if (local < half) {
-      let other = values[local + half];
-      if (other > values[local] || (other == values[local] && places[local + half] < places[local])) {
-        values[local] = other;
+      let here = order(values[local]);
+      let there = order(values[local + half]);
+      if (there > here || (there == here && places[local + half] < places[local])) {
+        values[local] = values[local + half];
         places[local] = places[local + half];
       }
     }

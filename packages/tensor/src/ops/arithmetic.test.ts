@@ -32,22 +32,24 @@ const intOps: [string, BinaryOp, (a: number, b: number) => number][] = [
   ["minimum", minimum, Math.min],
 ];
 
-const pairOf = (extremes: boolean, minSide = 1) =>
+const pairOf = (extremes: boolean, minSide = 1, tiny = true) =>
   broadcastPair({ minSide }).chain(([a, b]) =>
     fc.record({
-      a: values(sizeOf(a), { extremes }).map((data): Grid => ({ shape: a, data: [...data] })),
-      b: values(sizeOf(b), { extremes }).map((data): Grid => ({ shape: b, data: [...data] })),
+      a: values(sizeOf(a), { extremes, tiny }).map((data): Grid => ({ shape: a, data: [...data] })),
+      b: values(sizeOf(b), { extremes, tiny }).map((data): Grid => ({ shape: b, data: [...data] })),
     }),
   );
+/** What a GPU computes, it may take for 0 when it is denormal; what it only chooses, it keeps. */
+const keepsTiny = (backend: string, name: string) => backend !== "webgpu" || /maximum|minimum/.test(name);
 const float = ({ data, shape }: Grid): Tensor => tensor(Float32Array.from(data), shape);
 const int = ({ data, shape }: Grid): Tensor => tensor(Int32Array.from(data), shape);
 const exact = { atol: 0, rtol: 0 };
 
-onEveryBackend(() => {
-  describe.each(floatOps)("%s of float32", (_, op, expected) => {
+onEveryBackend((backend) => {
+  describe.each(floatOps)("%s of float32", (name, op, expected) => {
     test("is exact for every shape and value, infinities, NaN and empty tensors included", async () => {
       await fc.assert(
-        fc.asyncProperty(pairOf(true, 0), async ({ a, b }) => {
+        fc.asyncProperty(pairOf(true, 0, keepsTiny(backend, name)), async ({ a, b }) => {
           await expect(op(float(a), float(b))).toBeAllClose(zip(a, b, expected), exact);
         }),
         { numRuns: 60 },
