@@ -1,9 +1,11 @@
 // `npm test`: every check of the repository, one line each, and last `N passed, N failed, N skipped`.
-// `npm test -- packages/core`: unit tests of the files whose path contains an argument; the other checks run in full.
+// `npm test -- packages/core`: unit and browser tests of the files whose path contains an argument; the
+// other checks run in full.
 
 import { bundleSizes, sizeOutcome } from "../release/bundle-size.ts";
 import { checkManifests } from "../release/check-manifests.ts";
 import { packedApp } from "../release/packed-app.ts";
+import { browserTests } from "./browser.ts";
 import { nx, type Outcome, single } from "./outcome.ts";
 import { packedTests } from "./packed.ts";
 import { runChecks } from "./run-checks.ts";
@@ -24,6 +26,7 @@ const checks: Record<string, () => Promise<Outcome>> = {
   layers: () => target("layers"),
   "unused code": () => target("unused"),
   "unit tests": () => unitTests(filters),
+  "browser tests": () => browserTests(filters),
   "packed packages": packedTests,
   "publint and attw": async () => checkManifests((await packedApp()).tarballs),
   "bundle sizes": async () => sizeOutcome(await bundleSizes((await packedApp()).app)),
