@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { defineCommand } from "citty";
 import { generateCommand } from "./commands/generate.ts";
+import { planBatchesCommand } from "./commands/plan-batches.ts";
 import { runProgram } from "./commands/run-program.ts";
 import { trainCommand } from "./commands/train.ts";
 
@@ -9,6 +10,7 @@ const { version } = createRequire(import.meta.url)("../package.json");
 const subCommands = {
   train: trainCommand({ name: "corenet train", defaultOut: "out" }),
   generate: generateCommand,
+  "plan-batches": planBatchesCommand,
 };
 const command = defineCommand({
   meta: {

@@ -7,8 +7,9 @@ import { findRun, openRun } from "./run/open-run.ts";
 import type { PlanOptions } from "./run/plan-run.ts";
 import type { RunResult } from "./run/result.ts";
 import { type RunPaths, readResult, removeRun, runPaths, writeResult } from "./run/run-folder.ts";
-import { longestWindow, type RunSettings } from "./run/settings.ts";
+import type { RunSettings } from "./run/settings.ts";
 import { trainToEnd } from "./run/train-to-end.ts";
+import { longestWindow } from "./run/window-scales.ts";
 import { writeSample } from "./run/write-sample.ts";
 import type { TextSource } from "./text/read-text.ts";
 import { splitText } from "./text/split-text.ts";
@@ -64,7 +65,7 @@ export async function trainTextModel(options: TrainTextOptions): Promise<TextRun
   await checkReload(model, paths.model, firstBlock);
   const heldOut = await evaluate(model, split.heldOut, { signal, onEvent });
   const sample = await writeSample(model, firstBlock, { seed: settings.seed, signal, onEvent });
-  const result: RunResult = { version: 1, heldOut, sample, ...trained.facts };
+  const result: RunResult = { version: 2, heldOut, sample, ...trained.facts };
   await writeResult(paths, result);
   return { paths, settings, result, wasFinished: false };
 }

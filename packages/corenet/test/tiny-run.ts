@@ -9,10 +9,11 @@ export const tinyRun = {
     ...{ qkvMultipliers: [1, 2], ffnMultipliers: [1, 2] },
   },
   training: {
-    stages: [
-      { share: 0.5, batchSize: 4, length: 16 },
-      { share: 0.5, batchSize: 4, length: 32 },
-    ],
+    sequences: {
+      ...{ baseLength: 32, baseBatch: 4, spacing: "doubling", divisor: 16, count: 1, includeBase: "inRange" },
+      ...{ startMinLength: 16, startMaxLength: 16, endMinLength: 16, endMaxLength: 32 },
+      ...{ epochs: 4, growUntil: 1, shape: "linear" },
+    },
     learningRate: 1e-2,
     minLearningRate: 1e-3,
     warmup: 5,

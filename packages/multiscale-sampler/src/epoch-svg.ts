@@ -12,7 +12,8 @@ const TOP = 58;
 const ROW = 22;
 /** Steps share columns where there are more than twice as many. */
 const MAX_COLUMNS = 240;
-const SHADES = 4;
+/** Of how much of a column a scale has: enough that neighbours look alike. */
+const SHADES = 10;
 
 /**
  * A picture of which scale each step draws: a row for each scale, steps from left to right; where several steps share a
@@ -35,10 +36,10 @@ export function epochSvg(steps: Iterable<DrawnStep>, options: { title?: string }
     const y = TOP + ROW * i;
     const shades = Array.from({ length: SHADES }, (_, shade) => {
       const path = row.shares.flatMap((share, column) => {
-        if (share === 0 || Math.min(SHADES - 1, Math.floor(share * SHADES)) !== shade) return [];
+        if (share === 0 || Math.ceil(share * SHADES - 1e-9) - 1 !== shade) return [];
         return `M${round(x(column))} ${y + 3}h${round(plot / columns)}v${ROW - 6}h-${round(plot / columns)}z`;
       });
-      return path.length > 0 ? `<path class="s${shade}" d="${path.join("")}"/>` : "";
+      return path.length > 0 ? `<path class="step" opacity="${opacityOf(shade)}" d="${path.join("")}"/>` : "";
     });
     const label = `<text x="${LEFT - 10}" y="${y + 15}" text-anchor="end">${escapeXml(row.name)}</text>`;
     const batch = `<text class="dim" x="${WIDTH - RIGHT + 10}" y="${y + 15}">${row.batchSize}</text>`;
@@ -54,14 +55,13 @@ export function epochSvg(steps: Iterable<DrawnStep>, options: { title?: string }
 <style>
 svg { background: #fff; font: 12px system-ui, sans-serif; }
 text { fill: #1a1c20; } .dim { fill: #646a73; } .title { font-size: 15px; font-weight: 600; }
-.row { stroke: #e6e8eb; } .epoch { stroke: #b9bec6; stroke-dasharray: 2 3; } [class^="s"] { fill: #2f6fde; }
-.s0 { opacity: 0.3; } .s1 { opacity: 0.5; } .s2 { opacity: 0.75; }
+.row { stroke: #e6e8eb; } .epoch { stroke: #b9bec6; stroke-dasharray: 2 3; } .step { fill: #1f5fd0; }
 @media (prefers-color-scheme: dark) {
   svg { background: #15171b; } text { fill: #eceef1; } .dim { fill: #9aa1ab; }
-  .row { stroke: #2a2e35; } .epoch { stroke: #555c66; } [class^="s"] { fill: #6ea2ff; }
+  .row { stroke: #2a2e35; } .epoch { stroke: #555c66; } .step { fill: #7fb0ff; }
 }
 </style>
-<text class="title" x="${LEFT}" y="24">${escapeXml(title)}</text>
+<text class="title" x="16" y="24">${escapeXml(title)}</text>
 <text class="dim" x="${LEFT - 10}" y="${TOP - 10}" text-anchor="end">scale</text>
 <text class="dim" x="${WIDTH - RIGHT + 10}" y="${TOP - 10}">batch</text>
 <text class="dim" x="${WIDTH - RIGHT}" y="${bottom + 34}" text-anchor="end">${count} steps</text>
@@ -101,7 +101,8 @@ function gridOf(steps: readonly DrawnStep[]) {
   for (const [i, { epoch }] of steps.entries()) {
     const last = epochs.at(-1);
     const at = i / steps.length;
-    if (steps[i - 1]?.epoch !== epoch && (!last || at >= last.at + LABEL)) epochs.push({ epoch, at });
+    const hasRoom = !last || (at >= last.at + LABEL && at <= 1 - LABEL);
+    if (steps[i - 1]?.epoch !== epoch && hasRoom) epochs.push({ epoch, at });
   }
   return {
     rows: [...rows.values()].sort((a, b) => b.cost - a.cost),
@@ -109,6 +110,11 @@ function gridOf(steps: readonly DrawnStep[]) {
     epochs,
     steps: steps.length,
   };
+}
+
+/** Of the shades from 0 to the last, which is all of a column. */
+function opacityOf(shade: number): number {
+  return round(0.1 + (0.9 * (shade + 1)) / SHADES);
 }
 
 function round(value: number): number {

@@ -51,6 +51,18 @@ export function integerOption(name: string, text: string | undefined): number | 
   throw new UsageError(`--${name} is ${text}, expected a whole number.`);
 }
 
+/** An option's word, or undefined where it was not given. @throws UsageError when it is none of `words` */
+export function choiceOption<W extends string>(
+  name: string,
+  text: string | undefined,
+  words: readonly W[],
+): W | undefined {
+  if (text === undefined) return undefined;
+  const word = words.find((one) => one === text);
+  if (word !== undefined) return word;
+  throw new UsageError(`--${name} is "${text}", expected ${words.join(", ")}.`);
+}
+
 function camelCase(name: string): string {
   return name.replace(/-(.)/g, (_, letter: string) => letter.toUpperCase());
 }

@@ -2,16 +2,17 @@ import { Rng } from "@corenet/core";
 import { openElmConfig } from "@corenet/openelm";
 import { disposeTree } from "@corenet/tensor";
 import { createModel } from "./create-model.ts";
-import type { ModelSettings, TrainingSettings } from "./settings.ts";
+import type { Calibration, ModelSettings, SequenceSettings, TrainingSettings } from "./settings.ts";
 import { trainOnText } from "./train-on-text.ts";
+import { scaleShares } from "./window-scales.ts";
 
-const warmUpSteps = 20; // in the first stage: until the engine has compiled everything at its best
+const warmUpSteps = 20; // at the first length: until the engine has compiled everything at its best
 const fewWarmUpSteps = 3; // in the others
 const measuredSteps = 9;
 
 /**
- * How long a training step takes here and now, on a model that is thrown away: in each stage the median of a few, and
- * of these the mean by their shares.
+ * How long a training step takes here and now, on a model that is thrown away: the median of a few at each length of
+ * windows, and the mean of these by the steps that will have it.
  *
  * @returns milliseconds
  */
@@ -19,15 +20,21 @@ export async function measureStepMs(
   settings: ModelSettings,
   training: Omit<TrainingSettings, "steps">,
   { pieces, signal }: { pieces: readonly Uint8Array[]; signal?: AbortSignal | undefined },
-): Promise<number> {
+): Promise<Pick<Calibration, "stepMs" | "lengthMs">> {
   const rng = new Rng("measure");
   using model = await createModel(openElmConfig(settings), training, rng);
-  let mean = 0;
-  for (const [i, stage] of training.stages.entries()) {
-    const skipped = i === 0 ? warmUpSteps : fewWarmUpSteps;
+  let stepMs = 0;
+  const lengthMs: Record<string, number> = {};
+  for (const { length, share } of scaleShares(training.sequences)) {
+    const skipped = stepMs === 0 ? warmUpSteps : fewWarmUpSteps;
     const times: number[] = [];
     const { params } = await trainOnText(model, pieces, {
-      training: { ...training, stages: [stage], warmup: 0, steps: skipped + measuredSteps },
+      training: {
+        ...training,
+        sequences: only(length, training.sequences),
+        warmup: 0,
+        steps: skipped + measuredSteps,
+      },
       rng,
       signal,
       onStep: ({ ms }) => {
@@ -35,9 +42,22 @@ export async function measureStepMs(
       },
     });
     disposeTree(params);
-    mean += stage.share * medianOf(times.slice(skipped));
+    const ms = medianOf(times.slice(skipped));
+    lengthMs[length] = ms;
+    stepMs += share * ms;
   }
-  return mean;
+  return { stepMs, lengthMs };
+}
+
+/** The same tokens in a batch, all at one length. */
+function only(length: number, sequences: SequenceSettings): SequenceSettings {
+  return {
+    ...sequences,
+    startMinLength: length,
+    startMaxLength: length,
+    endMinLength: length,
+    endMaxLength: length,
+  };
 }
 
 function medianOf(values: readonly number[]): number {

@@ -2,7 +2,8 @@ import { countParameters, openElmConfig } from "@corenet/openelm";
 import type { Text } from "../text/read-text.ts";
 import { splitText } from "../text/split-text.ts";
 import { measureStepMs } from "./measure-step.ts";
-import { longestWindow, type ModelSettings, type RunSettings, type TrainingSettings } from "./settings.ts";
+import type { Calibration, ModelSettings, RunSettings, TrainingSettings } from "./settings.ts";
+import { longestWindow } from "./window-scales.ts";
 
 export interface PlanOptions {
   /** @default 1 */
@@ -29,11 +30,11 @@ const small: ModelSettings = { ...narrow, ffnMultipliers: [1, 2.5] };
 const tokensForLarge = 3_500_000;
 
 const defaults: Omit<TrainingSettings, "steps"> = {
-  stages: [
-    { share: 0.6, batchSize: 8, length: 64 },
-    { share: 0.2, batchSize: 4, length: 128 },
-    { share: 0.2, batchSize: 2, length: 256 },
-  ],
+  sequences: {
+    ...{ baseLength: 256, baseBatch: 2, spacing: "doubling", divisor: 64, count: 1, includeBase: "inRange" },
+    ...{ startMinLength: 64, startMaxLength: 64, endMinLength: 64, endMaxLength: 256 },
+    ...{ epochs: 20, growUntil: 1, shape: "linear" },
+  },
   ...{ embeddingScale: 16, learningRate: 4e-3, minLearningRate: 4e-4, warmup: 100 },
   ...{ weightDecay: 0.1, beta1: 0.9, beta2: 0.95, clip: 1, zLoss: 1e-4 },
 };
@@ -50,29 +51,29 @@ export async function planRun(text: Text, options: PlanOptions): Promise<RunSett
   checkNumbers(minutes, options.steps);
   const training = { ...defaults, ...options.training };
   const pieces = splitText(text.bytes, { window: longestWindow(training) }).training;
-  const finish = (size: ModelSettings, steps: number, stepMs: number | null): RunSettings => ({
-    version: 1,
+  const finish = (size: ModelSettings, steps: number, calibration: Calibration | null): RunSettings => ({
+    version: 2,
     text: { from: text.from, files: text.files, bytes: text.bytes.length, sha256: text.sha256 },
     seed,
     model: size,
     parameters: countParameters(openElmConfig(size)),
     training: { steps, ...training, warmup: Math.min(training.warmup, Math.floor(steps / 5)) },
-    calibration: stepMs === null ? null : { minutes, stepMs },
+    calibration,
   });
   const first = model ?? small;
   if (options.steps !== undefined) return finish(first, options.steps, null);
 
-  const stepsIn = (stepMs: number) => Math.max(leastSteps, Math.floor((minutes * 60_000) / stepMs));
-  const measure = (size: ModelSettings) => measureStepMs(size, training, { pieces, signal });
-  const stepMs = await measure(first);
-  const tokens = stepsIn(stepMs) * meanBatchTokens(training);
-  if (model || tokens < tokensForLarge) return finish(first, stepsIn(stepMs), stepMs);
-  const largeStepMs = await measure(large);
-  return finish(large, stepsIn(largeStepMs), largeStepMs);
-}
-
-function meanBatchTokens({ stages }: Pick<TrainingSettings, "stages">): number {
-  return stages.reduce((sum, { share, batchSize, length }) => sum + share * batchSize * length, 0);
+  const stepsIn = ({ stepMs }: Calibration) => Math.max(leastSteps, Math.floor((minutes * 60_000) / stepMs));
+  const measure = async (size: ModelSettings): Promise<Calibration> => ({
+    minutes,
+    ...(await measureStepMs(size, training, { pieces, signal })),
+  });
+  const measured = await measure(first);
+  const { baseLength, baseBatch } = training.sequences;
+  const tokens = stepsIn(measured) * baseLength * baseBatch;
+  if (model || tokens < tokensForLarge) return finish(first, stepsIn(measured), measured);
+  const measuredLarge = await measure(large);
+  return finish(large, stepsIn(measuredLarge), measuredLarge);
 }
 
 function checkNumbers(minutes: number, steps: number | undefined): void {

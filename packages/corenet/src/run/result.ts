@@ -2,7 +2,7 @@ import type { CompressedBits } from "../text/compressed-bits.ts";
 
 /** What came out of a run: `result.json`. */
 export interface RunResult {
-  readonly version: 1;
+  readonly version: 2;
   /** In bits per byte of the same text. */
   readonly heldOut: CompressedBits & { readonly bytes: number; readonly model: number };
   /** Time of all steps, those before interruptions included. */

@@ -78,11 +78,11 @@ export async function removeRun(paths: RunPaths): Promise<void> {
 const settingsParts = ["text", "seed", "model", "parameters", "training"];
 const resultParts = ["heldOut", "sample", "curve"];
 
-async function parse<T extends { version: 1 }>(path: string, parts: readonly string[]): Promise<T> {
+async function parse<T extends { version: 2 }>(path: string, parts: readonly string[]): Promise<T> {
   const json = await readJson(path);
   if (fits(json, parts)) return json as T;
   throw new FormatError(
-    `corenet: ${path} is not of a run of this version, expected version 1 and ${parts.join(", ")}. ` +
+    `corenet: ${path} is not of a run of this version, expected version 2 and ${parts.join(", ")}. ` +
       "Start anew with --fresh, or name another folder with --out.",
     { file: path },
   );
@@ -90,5 +90,5 @@ async function parse<T extends { version: 1 }>(path: string, parts: readonly str
 
 function fits(json: unknown, parts: readonly string[]): boolean {
   if (typeof json !== "object" || json === null || !("version" in json)) return false;
-  return json.version === 1 && parts.every((part) => part in json);
+  return json.version === 2 && parts.every((part) => part in json);
 }

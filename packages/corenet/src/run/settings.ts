@@ -1,3 +1,4 @@
+import type { CurriculumSequencesOptions, CurriculumShape } from "@corenet/multiscale-sampler";
 import type { OpenElmOptions } from "@corenet/openelm";
 
 /** What was trained on. */
@@ -9,21 +10,16 @@ export interface TextSettings {
   readonly sha256: string;
 }
 
-/** A part of the training with batches of one shape. */
-export interface StageSettings {
-  /** Of all steps. */
-  readonly share: number;
-  /** B */
-  readonly batchSize: number;
-  /** T */
-  readonly length: number;
-}
+/** Lengths of windows and how they grow over the training: nothing is left to a default. */
+export type SequenceSettings = Required<Omit<CurriculumSequencesOptions, "shape">> & {
+  readonly shape: Exclude<CurriculumShape, (epoch: number) => number>; // what JSON can hold
+};
 
 export interface TrainingSettings {
   /** Updates in all. */
   readonly steps: number;
-  /** One after another: short windows first, from which a young model learns more; see docs/decisions/tiny-run.md. */
-  readonly stages: readonly StageSettings[];
+  /** Short windows first, from which a young model learns more; see docs/decisions/tiny-run.md. */
+  readonly sequences: SequenceSettings;
   /** The initial embeddings are so many times what `createOpenElm` gives. */
   readonly embeddingScale: number;
   /** The peak, after the warm-up. */
@@ -46,29 +42,18 @@ export type ModelSettings = Required<Omit<OpenElmOptions, "qkvMultipliers" | "ff
   readonly ffnMultipliers: readonly number[];
 };
 
-/** Bytes of the longest window, its targets included. */
-export function longestWindow({ stages }: Pick<TrainingSettings, "stages">): number {
-  return 1 + Math.max(...stages.map(({ length }) => length));
-}
-
-/** The stage that a step, counted from 0, belongs to. */
-export function stageOf(step: number, { stages, steps }: TrainingSettings): StageSettings {
-  let end = 0;
-  for (const stage of stages) {
-    end += stepsOf(stage, steps);
-    if (step < end) return stage;
-  }
-  return stages.at(-1) as StageSettings; // rounding
-}
-
-/** How many of all steps a stage has. */
-export function stepsOf({ share }: StageSettings, steps: number): number {
-  return Math.round(share * steps);
+/** What was measured before a training of a given time. */
+export interface Calibration {
+  readonly minutes: number;
+  /** Mean of a step. */
+  readonly stepMs: number;
+  /** A step at each length of windows. */
+  readonly lengthMs: Readonly<Record<string, number>>;
 }
 
 /** Everything that a run's result depends on: `run.json`. */
 export interface RunSettings {
-  readonly version: 1;
+  readonly version: 2;
   readonly text: TextSettings;
   readonly seed: number;
   readonly model: ModelSettings;
@@ -76,5 +61,5 @@ export interface RunSettings {
   readonly parameters: number;
   readonly training: TrainingSettings;
   /** How the number of steps was found; null where it was given. */
-  readonly calibration: { readonly minutes: number; readonly stepMs: number } | null;
+  readonly calibration: Calibration | null;
 }

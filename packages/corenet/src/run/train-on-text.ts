@@ -2,9 +2,10 @@ import type { Rng } from "@corenet/core";
 import { type CausalLm, crossEntropy } from "@corenet/nn";
 import { type TensorTree, tidy } from "@corenet/tensor";
 import { type BatchSource, cosineSchedule, type TrainOptions, type TrainResult, train } from "@corenet/train";
-import { stagedBatches } from "../text/staged-batches.ts";
+import { scaledBatches } from "../text/scaled-batches.ts";
 import { type TextBatch, windowBatches } from "../text/window-batches.ts";
-import { stepsOf, type TrainingSettings } from "./settings.ts";
+import type { TrainingSettings } from "./settings.ts";
+import { scaleShares, windowScales } from "./window-scales.ts";
 
 type Passed = Pick<TrainOptions<TensorTree, TextBatch>, "checkpoint" | "onProgress" | "onStep" | "signal">;
 
@@ -47,18 +48,14 @@ export async function trainOnText(
 }
 
 function batchesOf(
-  { steps, stages }: TrainingSettings,
+  training: TrainingSettings,
   pieces: readonly Uint8Array[],
   rng: Rng,
 ): BatchSource<TextBatch> {
-  return stagedBatches(
-    stages.map((stage, i) => ({
-      steps: stepsOf(stage, steps),
-      source: windowBatches(pieces, {
-        batchSize: stage.batchSize,
-        length: stage.length,
-        rng: rng.split(i),
-      }),
-    })),
-  );
+  const scaleAt = windowScales(training, rng.split("scales"));
+  const sources = scaleShares(training.sequences).map(({ length, batchSize }) => [
+    length,
+    windowBatches(pieces, { batchSize, length, rng: rng.split(length) }),
+  ]);
+  return scaledBatches((step) => String(scaleAt(step).length), Object.fromEntries(sources));
 }

@@ -9,8 +9,9 @@ import type { OnRunEvent } from "./events.ts";
 import type { RunResult } from "./result.ts";
 import type { RunPaths } from "./run-folder.ts";
 import { RunLog } from "./run-log.ts";
-import { type RunSettings, stageOf } from "./settings.ts";
+import type { RunSettings } from "./settings.ts";
 import { trainOnText } from "./train-on-text.ts";
+import { longestKnown } from "./window-scales.ts";
 
 export interface TrainToEndOptions {
   /** Most time between two checkpoints. @default 10 */
@@ -56,8 +57,8 @@ export async function trainToEnd(
     if (isDue(done, steps, speedPoints)) log.noteSpeed(done);
     if (isDue(done, steps, heldOutPoints)) {
       const model = start.withParams(params); // borrowed like them: not disposed
-      const { length } = stageOf(step, settings.training); // longer windows it has not learned yet
-      log.noteHeldOut(done, await bitsPerByte(model, glimpse, { window: length }));
+      const window = longestKnown(step, settings.training); // longer ones it has not learned yet
+      log.noteHeldOut(done, await bitsPerByte(model, glimpse, { window }));
     }
     recentLosses.push(toBits(loss));
     if (recentLosses.length > shownLossSteps) recentLosses.shift();

@@ -1,5 +1,6 @@
 import type { OnRunEvent } from "../run/events.ts";
 import type { RunSettings, TextSettings } from "../run/settings.ts";
+import { scaleShares } from "../run/window-scales.ts";
 import { paintFor, type Terminal } from "./colors.ts";
 import { progressLine } from "./progress-line.ts";
 
@@ -42,7 +43,7 @@ function describeText({ from, files, bytes }: TextSettings): string {
 }
 
 function describeModel({ parameters, model, training, seed }: RunSettings): string {
-  const lengths = training.stages.map(({ length }) => length);
+  const lengths = scaleShares(training.sequences).map(({ length }) => length);
   return (
     `OpenELM, ${(parameters / 1e6).toFixed(2)} M parameters, ${model.numLayers} layers; ` +
     `${training.steps} steps of windows of ${lengths.join(", ")} bytes, seed ${seed}`
