@@ -1,11 +1,12 @@
 import { readFileSync } from "node:fs";
 import { copyFile } from "node:fs/promises";
 import { basename, extname } from "node:path";
-import { defineConfig } from "tsup";
+import { defineConfig, type Options } from "tsup";
 
 interface Manifest {
   exports: Record<string, { "@corenet/source": string; default: string }>;
   bin?: Record<string, string>;
+  unpkg?: string;
   dependencies?: Record<string, string>;
   peerDependencies?: Record<string, string>;
 }
@@ -22,16 +23,20 @@ function entries({ exports, bin = {} }: Manifest): Record<string, string> {
   ]);
 }
 
-export default defineConfig({
-  entry: entries(manifest),
+const everywhere = {
   format: "esm",
   target: "es2022",
-  platform: "neutral",
-  dts: true,
   sourcemap: true,
-  clean: true,
   silent: true,
   tsconfig: "../../tsconfig.json",
+} as const;
+
+const modules = defineConfig({
+  ...everywhere,
+  entry: entries(manifest),
+  platform: "neutral",
+  dts: true,
+  clean: true,
   onSuccess: () => copyFile("../../LICENSE", "dist/LICENSE"), // a tarball holds only what lies in the package
   external: [
     /^node:/,
@@ -40,3 +45,21 @@ export default defineConfig({
     ),
   ],
 });
+
+/** All that the main entry needs in one file, for a page without a bundler; `unpkg` names it. */
+function browserBundle(file: string): Options {
+  return {
+    ...everywhere,
+    entry: { [basename(file, ".js")]: "src/index.ts" },
+    platform: "browser",
+    clean: false,
+    splitting: false,
+    minify: true,
+    noExternal: [/./],
+    esbuildOptions(options) {
+      options.conditions = ["@corenet/source", "browser", "module", "import"];
+    },
+  };
+}
+
+export default manifest.unpkg ? [modules, browserBundle(manifest.unpkg)].flat() : modules;

@@ -20,8 +20,10 @@ export async function loadBinary(source?: BinarySource): Promise<Uint8Array<Arra
 async function readAddress(address: string): Promise<Uint8Array<ArrayBuffer>> {
   try {
     if (address.startsWith("file:")) {
-      const { readFile } = await import("node:fs/promises");
-      return new Uint8Array(await readFile(new URL(address)));
+      // Without an import that bundlers for the browser would follow and fail at.
+      const fs = globalThis.process?.getBuiltinModule?.("node:fs/promises");
+      if (!fs) throw new Error("only Node opens file: addresses");
+      return new Uint8Array(await fs.readFile(new URL(address)));
     }
     const response = await fetch(address);
     if (!response.ok) throw new Error(`the server answered ${response.status} ${response.statusText}`);

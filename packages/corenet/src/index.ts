@@ -2,7 +2,7 @@ export { cpu } from "@corenet/backend-cpu";
 export { wasm } from "@corenet/backend-wasm";
 export { isAbortError, type OnProgress, type Progress, Rng } from "@corenet/core";
 export { byteTokenizer, type Tokenizer } from "@corenet/formats";
-export { type CausalLm, type GenerateOptions, generate, KvCache } from "@corenet/nn";
+export { type CausalLm, crossEntropy, type GenerateOptions, generate, KvCache } from "@corenet/nn";
 export {
   countParameters,
   createOpenElm,
