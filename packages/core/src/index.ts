@@ -24,6 +24,7 @@ export {
   type ProgressReporter,
 } from "./progress.ts";
 export { dequantizeRows, GROUP_SIZE, type QuantizedRows, quantizeRows } from "./quantize-groups.ts";
+export { RandomStream } from "./random-stream.ts";
 export { Rng, type RngState, type Shuffleable } from "./rng.ts";
 export { startWorker, type WorkerHandle, type WorkerOptions } from "./start-worker.ts";
 export { yieldToEventLoop } from "./yield.ts";

@@ -1,6 +1,6 @@
 import { inverseNormal } from "./inverse-normal.ts";
-import { murmur3 } from "./murmur3.ts";
-import { type Words, Xoshiro128 } from "./xoshiro128.ts";
+import { isWords, RandomStream } from "./random-stream.ts";
+import { Xoshiro128 } from "./xoshiro128.ts";
 
 /** Where an `Rng` stands, as plain JSON. */
 export interface RngState {
@@ -27,20 +27,7 @@ export interface Shuffleable<T> {
  * `split` gives a stream of its own to each part of a program, so that one that draws more does not shift the
  * others. Streams depend on the seed and the path of splits only, not on how much was drawn before.
  */
-export class Rng {
-  #key: Words;
-  #bits: Xoshiro128;
-  #splits = 0;
-
-  /**
-   * @param seed - a safe integer, or any string; `1` and `"1"` are different seeds
-   * @throws RangeError when a number is not a safe integer
-   */
-  constructor(seed: number | string) {
-    this.#key = deriveKey(new TextEncoder().encode("corenet rng root"), seed, "Rng: seed");
-    this.#bits = new Xoshiro128(this.#key);
-  }
-
+export class Rng extends RandomStream {
   /** A generator that goes on exactly where `save` was called. @throws TypeError when it is not such a state */
   static restore(saved: RngState): Rng {
     if (
@@ -55,9 +42,9 @@ export class Rng {
       );
     }
     const rng = new Rng(0);
-    rng.#key = [...saved.key];
-    rng.#bits = new Xoshiro128(saved.state);
-    rng.#splits = saved.splits;
+    rng.key = [...saved.key];
+    rng.bits = new Xoshiro128(saved.state);
+    rng.splits = saved.splits;
     return rng;
   }
 
@@ -65,29 +52,10 @@ export class Rng {
   save(): RngState {
     return {
       algorithm: "xoshiro128**",
-      key: [...this.#key],
-      state: this.#bits.state,
-      splits: this.#splits,
+      key: [...this.key],
+      state: this.bits.state,
+      splits: this.splits,
     };
-  }
-
-  /**
-   * An independent stream. With a label (a string or a safe integer, such as a step) it is always the same stream
-   * for the same label; without one, each call gives the next. Neither draws a number from this one.
-   *
-   * @throws RangeError when a numeric label is not a safe integer
-   */
-  split(label?: number | string): Rng {
-    const rng = new Rng(0);
-    const parent = new Uint8Array(16);
-    const view = new DataView(parent.buffer);
-    this.#key.forEach((word, i) => {
-      view.setUint32(4 * i, word, true);
-    });
-    rng.#key = deriveKey(parent, label ?? `\0${this.#splits}`, "Rng.split: label"); // \0 keeps off real labels
-    rng.#bits = new Xoshiro128(rng.#key);
-    if (label === undefined) this.#splits += 1;
-    return rng;
   }
 
   /**
@@ -95,12 +63,12 @@ export class Rng {
    *
    * @throws RangeError unless `min < max`, both finite, and `max - min` too
    */
-  uniform(range?: { min?: number; max?: number }): number {
-    if (!range) return this.#uniform53();
+  override uniform(range?: { min?: number; max?: number }): number {
+    if (!range) return super.uniform();
     const { min = 0, max = 1 } = range;
     checkRange("Rng.uniform", min, max);
     for (;;) {
-      const x = min + this.#uniform53() * (max - min);
+      const x = min + super.uniform() * (max - min);
       if (x < max) return x; // rounding can reach max, rarely
     }
   }
@@ -115,26 +83,6 @@ export class Rng {
     const { mean = 0, std = 1 } = moments;
     checkMoments("Rng.normal", mean, std);
     return mean + std * this.#normal();
-  }
-
-  /**
-   * An integer in [0, n), each exactly equally likely.
-   *
-   * @param n - integer in [1, 2^53)
-   * @throws RangeError when `n` is outside
-   */
-  integer(n: number): number {
-    if (!(Number.isSafeInteger(n) && n >= 1)) {
-      throw new RangeError(
-        `Rng.integer: n is ${n}, expected an integer in [1, 2^53). Pass how many there are.`,
-      );
-    }
-    const span = n <= 2 ** 32 ? 2 ** 32 : 2 ** 53;
-    const limit = span - (span % n); // the largest multiple of n: what lies above would favour small results
-    for (;;) {
-      const x = span === 2 ** 32 ? this.#bits.next() : this.#integer53();
-      if (x < limit) return x % n;
-    }
   }
 
   /**
@@ -160,7 +108,7 @@ export class Rng {
     checkRange("Rng.fillUniform", min, max);
     for (let i = 0; i < target.length; i++) {
       let x: number;
-      do x = Math.fround(min + this.#uniform53() * (max - min));
+      do x = Math.fround(min + super.uniform() * (max - min));
       while (x >= max); // rounding can reach max, rarely
       target[i] = x;
     }
@@ -211,7 +159,7 @@ export class Rng {
         `Rng.choice: weights sum to ${sum}, expected a positive finite number. Scale them.`,
       );
     }
-    let rest = this.#uniform53() * sum;
+    let rest = super.uniform() * sum;
     for (let i = 0; i < last; i++) {
       rest -= weights[i] as number;
       if (rest < 0) return items[i] as T;
@@ -219,42 +167,11 @@ export class Rng {
     return items[last] as T;
   }
 
-  /** 53 random bits, as an integer. */
-  #integer53(): number {
-    const high = this.#bits.next() >>> 5; // 27 bits
-    return high * 2 ** 26 + (this.#bits.next() >>> 6);
-  }
-
-  #uniform53(): number {
-    return this.#integer53() * 2 ** -53;
-  }
-
   #normal(): number {
-    const high = this.#bits.next() >>> 6; // 26 bits
-    const k = high * 2 ** 26 + (this.#bits.next() >>> 6);
+    const high = this.bits.next() >>> 6; // 26 bits
+    const k = high * 2 ** 26 + (this.bits.next() >>> 6);
     return inverseNormal((k + 0.5) * 2 ** -52); // odd multiples of 2^-53: exact, symmetric, never 0 or 1
   }
-}
-
-/** The key of the stream named `label` below `parent` (16 bytes). */
-function deriveKey(parent: Uint8Array, label: number | string, who: string): Words {
-  if (typeof label !== "string" && !Number.isSafeInteger(label)) {
-    throw new RangeError(
-      `${who} is ${label}, expected a safe integer or a string. Use Math.trunc or String.`,
-    );
-  }
-  // -0 and 0 are one label: String gives "0" for both.
-  const text = new TextEncoder().encode(typeof label === "string" ? `s${label}` : `i${label}`);
-  const bytes = new Uint8Array(parent.length + text.length);
-  bytes.set(parent);
-  bytes.set(text, parent.length);
-  const key = murmur3(bytes);
-  return isWords(key) ? key : [1, 0, 0, 0];
-}
-
-function isWords(value: unknown): value is Words {
-  if (!Array.isArray(value) || value.length !== 4) return false;
-  return value.every((word) => word === word >>> 0) && value.some((word) => word !== 0);
 }
 
 function checkRange(who: string, min: number, max: number): void {
