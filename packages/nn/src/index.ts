@@ -18,6 +18,7 @@ export {
 export { type GatedFeedForwardParams, gatedFeedForward, siluMul } from "./gated-feed-forward.ts";
 export { gelu } from "./gelu.ts";
 export { type GeneratedToken, type GenerateOptions, generate, generateTokens } from "./generate.ts";
+export { type GenerateBatchOptions, generateBatch } from "./generate-batch.ts";
 export { normal, unitGain } from "./initializers.ts";
 export { KvCache, type KvCacheOptions } from "./kv-cache.ts";
 export { type LayerNormOptions, type LayerNormParams, layerNorm } from "./layer-norm.ts";
@@ -50,6 +51,24 @@ export {
   type SamplingOptions,
   sampleToken,
 } from "./samplers.ts";
+export {
+  type LogLikelihood,
+  logLikelihoods,
+} from "./score/log-likelihood.ts";
+export {
+  type Accuracy,
+  accuracyOf,
+  type ChoiceExample,
+  type ChoiceResult,
+  type EncodedPair,
+  encodePair,
+  type MultipleChoiceOptions,
+  type MultipleChoiceScore,
+  scoreMultipleChoice,
+} from "./score/multiple-choice.ts";
+export { type Perplexity, type PerplexityOptions, perplexity } from "./score/perplexity.ts";
+export { scoreText, type TextScore } from "./score/score-text.ts";
+export type { TokenScores } from "./score/token-log-probs.ts";
 export {
   createVit,
   poolTokens,

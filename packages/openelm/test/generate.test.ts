@@ -1,5 +1,13 @@
 import { Rng, yieldToEventLoop } from "@corenet/core";
-import { type GenerateOptions, generate } from "@corenet/nn";
+import {
+  assistant,
+  type DraftMethod,
+  type GenerateOptions,
+  generate,
+  generateBatch,
+  logLikelihoods,
+  promptLookup,
+} from "@corenet/nn";
 import type { OpenElm } from "@corenet/openelm";
 import { readData, type Tensor2D, tensor } from "@corenet/tensor";
 import { describe, expect, test } from "vitest";
@@ -9,11 +17,14 @@ import { loadTiny } from "./models.ts";
 interface Greedy {
   readonly prompt: number[];
   readonly greedy: number[];
+  /** Ids drafted and ids accepted, for each call of the model. */
+  readonly lookup_calls: [number, number][];
 }
 interface Score {
   readonly context: number[];
   readonly continuation: number[];
   readonly token_logprobs: number[];
+  readonly is_greedy: boolean;
 }
 const golden = (await loadGolden("openelm/generate")).json;
 const greedy: Greedy[] = golden.greedy;
@@ -38,7 +49,7 @@ async function runPlain(model: OpenElm, prompt: readonly number[], count: number
 const drawn: Record<string, number[]> = {};
 
 onEveryBackend((backend) => {
-  describe.each(greedy)("greedy after $prompt", ({ prompt, greedy: expected }) => {
+  describe.each(greedy)("greedy after $prompt", ({ prompt, greedy: expected, lookup_calls: lookupCalls }) => {
     const maxNewTokens = expected.length;
 
     test("without a cache", async () => {
@@ -58,6 +69,30 @@ onEveryBackend((backend) => {
       expect(cache.length).toBe(prompt.length + maxNewTokens - 1);
     });
 
+    test("with drafts, guessed and accepted as the reference does", async () => {
+      using model = await loadTiny();
+      const calls: [number, number][] = [];
+      const lookup = promptLookup({ numTokens: 10, maxNgram: 2 });
+      const spy: DraftMethod = {
+        start(options) {
+          const drafter = lookup.start(options);
+          let drafted = 0;
+          return {
+            ...drafter,
+            async propose(seen, atMost) {
+              const ids = await drafter.propose(seen, atMost);
+              drafted = ids.length;
+              return ids;
+            },
+            settle: (accepted) => void calls.push([drafted, accepted]),
+          };
+        },
+      };
+      expect(await run(model, prompt, { maxNewTokens, draft: spy })).toEqual(expected);
+      expect(calls).toEqual(lookupCalls);
+      expect(await run(model, prompt, { maxNewTokens, draft: assistant(model) })).toEqual(expected);
+    });
+
     test("stops before the first stop token", async () => {
       using model = await loadTiny();
       const stop = expected.at(-1) as number;
@@ -69,14 +104,10 @@ onEveryBackend((backend) => {
   test.each(scores)("scores $continuation after $context as the reference does", async (score) => {
     using model = await loadTiny();
     const { context, continuation, token_logprobs } = score;
-    const logits = await readData(model.forward(toTokens([...context, ...continuation])));
-    const V = model.vocabSize;
-    continuation.forEach((id, i) => {
-      const at = (context.length + i - 1) * V;
-      const row = logits.subarray(at, at + V);
-      const top = Math.max(...row);
-      const total = top + Math.log(row.reduce((sum, x) => sum + Math.exp(x - top), 0));
-      expect(Math.abs((row[id] as number) - total - (token_logprobs[i] as number))).toBeLessThan(1e-4);
+    const [result] = await logLikelihoods(model, context, [continuation]);
+    expect(result?.isGreedy).toBe(score.is_greedy);
+    token_logprobs.forEach((expected, i) => {
+      expect(Math.abs((result?.logProbs[i] as number) - expected)).toBeLessThan(1e-4);
     });
   });
 
@@ -94,28 +125,9 @@ onEveryBackend((backend) => {
   test("a batch of ragged prompts has each one's greedy ids", async () => {
     using model = await loadTiny();
     const [short, long] = [greedy[1] as Greedy, greedy[2] as Greedy];
-    const T = long.prompt.length;
-    const rows = [
-      Array(T - short.prompt.length)
-        .fill(0)
-        .concat(short.prompt),
-      long.prompt,
-    ];
-    using cache = model.createCache({ batch: 2, capacity: 32 });
-    let logits = model.forward(toTokens(...rows), {
-      cache,
-      lengths: [short.prompt.length, T],
-      logits: "last",
-    });
-    const ids: number[][] = [[], []];
-    for (let step = 0; step < 16; step++) {
-      const values = await readData(logits);
-      const next = [0, 1].map((b) => {
-        const row = values.subarray(b * model.vocabSize, (b + 1) * model.vocabSize);
-        return row.indexOf(Math.max(...row));
-      });
-      for (const [b, id] of next.entries()) ids[b]?.push(id);
-      logits = model.forward(toTokens(...next.map((id) => [id])), { cache, logits: "last" });
+    const ids: (number | undefined)[][] = [[], []];
+    for await (const next of generateBatch(model, [short.prompt, long.prompt], { maxNewTokens: 16 })) {
+      for (const [row, id] of next.entries()) ids[row]?.push(id);
     }
     expect(ids).toEqual([short.greedy.slice(0, 16), long.greedy.slice(0, 16)]);
   });
