@@ -392,6 +392,24 @@ describe("writing", () => {
     expect(() => sink.bytes()).toThrow("aborted");
   });
 
+  test("keeps the order given, and begins where a map of the file wants it", async () => {
+    const entries: SafetensorsEntry[] = [
+      { name: "small", dtype: "U8", shape: [3], data: Uint8Array.of(1, 2, 3) },
+      { name: "large", dtype: "F32", shape: [1], data: Float32Array.of(4) },
+    ];
+    for (const alignBytes of [8, 64, 4096]) {
+      const sink = bytesSink();
+      await writeSafetensors(sink, entries, { order: "given", alignBytes });
+      const file = await openSafetensors(bytesSource(sink.bytes()));
+      expect([...file.tensors.keys()]).toEqual(["small", "large"]);
+      expect((file.tensors.get("small")?.offset ?? 1) % alignBytes).toBe(0);
+      expect([...(await file.read("large"))]).toEqual([4]);
+    }
+    await expect(writeSafetensors(bytesSink(), entries, { alignBytes: 12 })).rejects.toThrow(
+      "alignBytes is 12, expected a multiple of 8",
+    );
+  });
+
   test("an abort between two tensors leaves nothing", async () => {
     const controller = new AbortController();
     const sink = bytesSink();

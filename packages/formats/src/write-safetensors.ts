@@ -15,6 +15,10 @@ export interface SafetensorsEntry {
 export interface WriteSafetensorsOptions {
   /** Strings about the file, such as `{ format: "pt" }`. Written in the order of their keys. */
   metadata?: Readonly<Record<string, string>> | undefined;
+  /** The reference's order, or that of the entries. @default "reference" */
+  order?: "reference" | "given" | undefined;
+  /** The first tensor begins at a multiple of so many bytes: 64, or a page, for those who map the file. @default 8 */
+  alignBytes?: number | undefined;
   signal?: AbortSignal | undefined;
   onProgress?: OnProgress | undefined;
 }
@@ -25,11 +29,12 @@ const pieceBytes = 16 * 2 ** 20; // one write: lets an abort and progress throug
  * Writes a safetensors file as a stream: header, then tensor by tensor, each made when its turn comes and dropped
  * after. Then it closes `sink`; after a failure or an abort it aborts `sink`, and nothing remains.
  *
- * The order in the file is the reference's, whatever the order of `entries`: larger dtypes first, so that all is
- * aligned, then by name. Equal input gives equal bytes.
+ * The order in the file is the reference's unless `order` says otherwise: larger dtypes first, so that all is aligned,
+ * then by name. Equal input gives equal bytes.
  *
  * @returns the size of the file in bytes
- * @throws RangeError when names repeat, a shape is not of integers >= 0, or data does not fit dtype and shape
+ * @throws RangeError when names repeat, a shape is not of integers >= 0, data does not fit dtype and shape, or
+ *   `alignBytes` is not a multiple of 8
  * @throws TypeError when a dtype is unknown, or data is an array of another kind
  * @throws IoError when the sink fails
  */
@@ -38,11 +43,12 @@ export async function writeSafetensors(
   entries: readonly SafetensorsEntry[],
   options: WriteSafetensorsOptions = {},
 ): Promise<number> {
-  const { metadata = {}, signal, onProgress } = options;
+  const { metadata = {}, order = "reference", alignBytes = 8, signal, onProgress } = options;
   try {
     throwIfAborted(signal);
-    const sorted = inFileOrder(entries);
-    const header = encodeHeader(sorted, metadata);
+    checkEntries(entries);
+    const sorted = order === "given" ? entries : inFileOrder(entries);
+    const header = encodeHeader(sorted, metadata, alignBytes);
     const total = header.length + sorted.reduce((sum, entry) => sum + checkedByteLength(entry), 0);
     const progress = createProgress({ phase: "write", unit: "bytes", total, onProgress });
 
@@ -70,8 +76,8 @@ export async function writeSafetensors(
   }
 }
 
-/** Sorted as the reference does: by dtype, the last of its enum first, then by the UTF-8 bytes of the name. */
-function inFileOrder(entries: readonly SafetensorsEntry[]): SafetensorsEntry[] {
+/** Throws unless names differ and dtypes exist. */
+function checkEntries(entries: readonly SafetensorsEntry[]): void {
   const seen = new Set<string>();
   for (const { name, dtype } of entries) {
     if (name === "__metadata__" || !name.isWellFormed()) {
@@ -92,6 +98,10 @@ function inFileOrder(entries: readonly SafetensorsEntry[]): SafetensorsEntry[] {
     }
     seen.add(name);
   }
+}
+
+/** Sorted as the reference does: by dtype, the last of its enum first, then by the UTF-8 bytes of the name. */
+function inFileOrder(entries: readonly SafetensorsEntry[]): SafetensorsEntry[] {
   return [...entries].sort(
     (a, b) => dtypes.indexOf(b.dtype) - dtypes.indexOf(a.dtype) || compareCodePoints(a.name, b.name),
   );
@@ -106,11 +116,17 @@ function compareCodePoints(a: string, b: string): number {
   return a.length - b.length;
 }
 
-/** Length, JSON and blanks: a multiple of 8 bytes. */
+/** Length, JSON and blanks: a multiple of `alignBytes`. */
 function encodeHeader(
   entries: readonly SafetensorsEntry[],
   metadata: Readonly<Record<string, string>>,
+  alignBytes: number,
 ): Uint8Array<ArrayBuffer> {
+  if (!(Number.isSafeInteger(alignBytes) && alignBytes >= 8 && alignBytes % 8 === 0)) {
+    throw new RangeError(
+      `writeSafetensors: alignBytes is ${alignBytes}, expected a multiple of 8. Use 8, 64 or 4096.`,
+    );
+  }
   const parts: string[] = []; // joined by hand: objects would put names like "0" first
   const keys = Object.keys(metadata).sort();
   for (const key of keys) {
@@ -134,7 +150,7 @@ function encodeHeader(
     offset = end;
   }
   const text = new TextEncoder().encode(`{${parts.join(",")}}`);
-  const length = Math.ceil(text.length / 8) * 8;
+  const length = Math.ceil((8 + text.length) / alignBytes) * alignBytes - 8;
   if (length > maxHeaderBytes) {
     throw new RangeError(
       `writeSafetensors: the header has ${length} bytes, expected at most ${maxHeaderBytes}. ` +

@@ -55,12 +55,13 @@ export function lfsrConfig(options: LfsrConfigOptions = {}): LfsrConfig {
     );
   }
   const [C, P, K] = preset ?? [options.C ?? 0, options.P ?? 0, options.K ?? 16];
-  const taps = options.taps ?? lfsrTaps(K);
+  const paperTaps = lfsrTaps(K);
+  const { taps = paperTaps } = options;
   checkSizes(C, P, K);
   if (!isMaximalLength({ K, taps })) {
     throw new RangeError(
       `lfsrConfig: taps 0x${taps.toString(16)} do not visit all 2^${K} - 1 states. ` +
-        `Leave taps out for the paper's, 0x${lfsrTaps(K).toString(16)}.`,
+        `Leave taps out for the paper's, 0x${paperTaps.toString(16)}.`,
     );
   }
   const period = 2 ** K - 1;
