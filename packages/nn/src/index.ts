@@ -19,6 +19,7 @@ export { type GatedFeedForwardParams, gatedFeedForward, siluMul } from "./gated-
 export { gelu } from "./gelu.ts";
 export { type GeneratedToken, type GenerateOptions, generate, generateTokens } from "./generate.ts";
 export { type GenerateBatchOptions, generateBatch } from "./generate-batch.ts";
+export { type GenerateTextOptions, generateText } from "./generate-text.ts";
 export { normal, unitGain } from "./initializers.ts";
 export { KvCache, type KvCacheOptions } from "./kv-cache.ts";
 export { type LayerNormOptions, type LayerNormParams, layerNorm } from "./layer-norm.ts";
@@ -69,6 +70,7 @@ export {
 export { type Perplexity, type PerplexityOptions, perplexity } from "./score/perplexity.ts";
 export { scoreText, type TextScore } from "./score/score-text.ts";
 export type { TokenScores } from "./score/token-log-probs.ts";
+export { type TokenLogProb, topLogProbs } from "./top-log-probs.ts";
 export {
   createVit,
   poolTokens,
