@@ -24,7 +24,7 @@ export {
   valueAndGrad,
 } from "@corenet/tensor";
 export { cosineSchedule, type TrainOptions, type TrainResult, train } from "@corenet/train";
-export { type GenerateTextOptions, generateText } from "./generate-text.ts";
+export { generateText, type TextOptions } from "./generate-text.ts";
 export { type BitsPerByteOptions, bitsPerByte } from "./text/bits-per-byte.ts";
 export { splitText, type TextSplit } from "./text/split-text.ts";
 export { type TextBatch, type WindowBatchesOptions, windowBatches } from "./text/window-batches.ts";
