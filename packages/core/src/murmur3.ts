@@ -1,4 +1,16 @@
+type Words = [number, number, number, number];
+type Lane = 0 | 1 | 2 | 3;
+
+const lanes = [0, 1, 2, 3] as const;
+const factors = [0x239b961b, 0xab0e9789, 0x38b34ae5, 0xa1e38b93] as const;
+const addends = [0x561ccd1b, 0x0bcaa747, 0x96cd1c35, 0x32ac3b17] as const;
+const next = (lane: Lane) => ((lane + 1) % 4) as Lane;
 const rotate = (x: number, by: number) => (x << by) | (x >>> (32 - by));
+
+/** A word of the input, as it enters a lane. */
+function mixed(word: number, lane: Lane): number {
+  return Math.imul(rotate(Math.imul(word, factors[lane]), 15 + lane), factors[next(lane)]);
+}
 
 function finalMix(x: number): number {
   let h = x;
@@ -13,49 +25,26 @@ function finalMix(x: number): number {
  * @returns the hash as four unsigned 32-bit words
  * @see Appleby, https://github.com/aappleby/smhasher, MurmurHash3.cpp (public domain)
  */
-export function murmur3(bytes: Uint8Array): [number, number, number, number] {
-  const c = [0x239b961b, 0xab0e9789, 0x38b34ae5, 0xa1e38b93] as const;
-  const mixed = (k: number, lane: 0 | 1 | 2 | 3) =>
-    Math.imul(rotate(Math.imul(k, c[lane]), 15 + lane), c[((lane + 1) % 4) as 0 | 1 | 2 | 3]);
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const length = bytes.length;
-  let [a, b, d, e] = [0, 0, 0, 0];
-
-  const blocksEnd = length - (length % 16);
-  for (let i = 0; i < blocksEnd; i += 16) {
-    a ^= mixed(view.getUint32(i, true), 0);
-    a = (Math.imul(rotate(a, 19) + b, 5) + 0x561ccd1b) | 0;
-    b ^= mixed(view.getUint32(i + 4, true), 1);
-    b = (Math.imul(rotate(b, 17) + d, 5) + 0x0bcaa747) | 0;
-    d ^= mixed(view.getUint32(i + 8, true), 2);
-    d = (Math.imul(rotate(d, 15) + e, 5) + 0x96cd1c35) | 0;
-    e ^= mixed(view.getUint32(i + 12, true), 3);
-    e = (Math.imul(rotate(e, 13) + a, 5) + 0x32ac3b17) | 0;
-  }
-
-  if (length > blocksEnd) {
-    const tail = new DataView(new ArrayBuffer(16));
-    bytes.subarray(blocksEnd).forEach((byte, i) => {
-      tail.setUint8(i, byte);
-    });
-    a ^= mixed(tail.getUint32(0, true), 0);
-    b ^= mixed(tail.getUint32(4, true), 1);
-    d ^= mixed(tail.getUint32(8, true), 2);
-    e ^= mixed(tail.getUint32(12, true), 3);
+export function murmur3(bytes: Uint8Array): Words {
+  const blocks = Math.floor(bytes.length / 16);
+  const padded = new DataView(new ArrayBuffer(16 * (blocks + 1))); // a lane of zeros changes nothing
+  new Uint8Array(padded.buffer).set(bytes);
+  const h: Words = [0, 0, 0, 0];
+  for (let block = 0; block <= blocks; block++) {
+    for (const lane of lanes) {
+      h[lane] ^= mixed(padded.getUint32(16 * block + 4 * lane, true), lane);
+      if (block < blocks)
+        h[lane] = Math.imul(rotate(h[lane], 19 - 2 * lane) + h[next(lane)], 5) + addends[lane];
+    }
   }
 
   const crossMix = () => {
-    a = (a + b + d + e) | 0;
-    b = (b + a) | 0;
-    d = (d + a) | 0;
-    e = (e + a) | 0;
+    h[0] = (h[0] + h[1] + h[2] + h[3]) | 0;
+    for (const lane of lanes.slice(1)) h[lane] = (h[lane] + h[0]) | 0;
   };
-  a ^= length;
-  b ^= length;
-  d ^= length;
-  e ^= length;
+  for (const lane of lanes) h[lane] ^= bytes.length;
   crossMix();
-  [a, b, d, e] = [finalMix(a), finalMix(b), finalMix(d), finalMix(e)];
+  for (const lane of lanes) h[lane] = finalMix(h[lane]);
   crossMix();
-  return [a >>> 0, b >>> 0, d >>> 0, e >>> 0];
+  return h.map((word) => word >>> 0) as Words;
 }

@@ -8,34 +8,26 @@ import { type Words, Xoshiro128 } from "./xoshiro128.ts";
 export class RandomStream {
   protected key: Words;
   protected bits: Xoshiro128;
-  /** How many unlabelled streams were split off. */
-  protected splits = 0;
 
   /**
    * @param seed - a safe integer, or any string; `1` and `"1"` are different seeds
    * @throws RangeError when a number is not a safe integer
    */
   constructor(seed: number | string) {
-    this.key = deriveKey(new TextEncoder().encode("corenet rng root"), seed, "Rng: seed");
+    this.key = deriveKey(root, seed, "Rng: seed");
     this.bits = new Xoshiro128(this.key);
   }
 
   /**
-   * An independent stream. With a label (a string or a safe integer, such as a step) it is always the same stream
-   * for the same label; without one, each call gives the next. Neither draws a number from this one.
+   * An independent stream, always the same for the same label: a string or a safe integer, such as a step. Nothing is
+   * drawn from this one.
    *
    * @throws RangeError when a numeric label is not a safe integer
    */
-  split(label?: number | string): this {
+  split(label: number | string): this {
     const child = new (this.constructor as new (seed: number) => this)(0);
-    const parent = new Uint8Array(16);
-    const view = new DataView(parent.buffer);
-    this.key.forEach((word, i) => {
-      view.setUint32(4 * i, word, true);
-    });
-    child.key = deriveKey(parent, label ?? `\0${this.splits}`, "Rng.split: label"); // \0 keeps off real labels
+    child.key = deriveKey(this.key, label, "Rng.split: label");
     child.bits = new Xoshiro128(child.key);
-    if (label === undefined) this.splits += 1;
     return child;
   }
 
@@ -71,8 +63,11 @@ export class RandomStream {
   }
 }
 
-/** The key of the stream named `label` below `parent` (16 bytes). */
-function deriveKey(parent: Uint8Array, label: number | string, who: string): Words {
+/** "corenet rng root" in ASCII. */
+const root: Words = [0x65726f63, 0x2074656e, 0x20676e72, 0x746f6f72];
+
+/** The key of the stream named `label` below `parent`. */
+function deriveKey(parent: Words, label: number | string, who: string): Words {
   if (typeof label !== "string" && !Number.isSafeInteger(label)) {
     throw new RangeError(
       `${who} is ${label}, expected a safe integer or a string. Use Math.trunc or String.`,
@@ -80,15 +75,12 @@ function deriveKey(parent: Uint8Array, label: number | string, who: string): Wor
   }
   // -0 and 0 are one label: String gives "0" for both.
   const text = new TextEncoder().encode(typeof label === "string" ? `s${label}` : `i${label}`);
-  const bytes = new Uint8Array(parent.length + text.length);
-  bytes.set(parent);
-  bytes.set(text, parent.length);
+  const bytes = new Uint8Array(16 + text.length);
+  bytes.set(text, 16);
+  const view = new DataView(bytes.buffer);
+  parent.forEach((word, i) => {
+    view.setUint32(4 * i, word, true);
+  });
   const key = murmur3(bytes);
-  return isWords(key) ? key : [1, 0, 0, 0];
-}
-
-/** Whether `value` can be a key or a state: four 32-bit words, not all zero. */
-export function isWords(value: unknown): value is Words {
-  if (!Array.isArray(value) || value.length !== 4) return false;
-  return value.every((word) => word === word >>> 0) && value.some((word) => word !== 0);
+  return key.some((word) => word !== 0) ? key : [1, 0, 0, 0]; // zero is the state that never leaves itself
 }

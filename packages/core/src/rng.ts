@@ -1,6 +1,6 @@
 import { inverseNormal } from "./inverse-normal.ts";
-import { isWords, RandomStream } from "./random-stream.ts";
-import { Xoshiro128 } from "./xoshiro128.ts";
+import { RandomStream } from "./random-stream.ts";
+import { type Words, Xoshiro128 } from "./xoshiro128.ts";
 
 /** Where an `Rng` stands, as plain JSON. */
 export interface RngState {
@@ -28,6 +28,8 @@ export interface Shuffleable<T> {
  * others. Streams depend on the seed and the path of splits only, not on how much was drawn before.
  */
 export class Rng extends RandomStream {
+  #splits = 0;
+
   /** A generator that goes on exactly where `save` was called. @throws TypeError when it is not such a state */
   static restore(saved: RngState): Rng {
     if (
@@ -44,7 +46,7 @@ export class Rng extends RandomStream {
     const rng = new Rng(0);
     rng.key = [...saved.key];
     rng.bits = new Xoshiro128(saved.state);
-    rng.splits = saved.splits;
+    rng.#splits = saved.splits;
     return rng;
   }
 
@@ -54,8 +56,20 @@ export class Rng extends RandomStream {
       algorithm: "xoshiro128**",
       key: [...this.key],
       state: this.bits.state,
-      splits: this.splits,
+      splits: this.#splits,
     };
+  }
+
+  /**
+   * An independent stream. With a label (a string or a safe integer, such as a step) it is always the same stream
+   * for the same label; without one, each call gives the next. Neither draws a number from this one.
+   *
+   * @throws RangeError when a numeric label is not a safe integer
+   */
+  override split(label?: number | string): this {
+    if (label !== undefined) return super.split(label);
+    this.#splits += 1;
+    return super.split(`\0${this.#splits - 1}`); // \0 keeps off real labels
   }
 
   /**
@@ -172,6 +186,11 @@ export class Rng extends RandomStream {
     const k = high * 2 ** 26 + (this.bits.next() >>> 6);
     return inverseNormal((k + 0.5) * 2 ** -52); // odd multiples of 2^-53: exact, symmetric, never 0 or 1
   }
+}
+
+function isWords(value: unknown): value is Words {
+  if (!Array.isArray(value) || value.length !== 4) return false;
+  return value.every((word) => word === word >>> 0) && value.some((word) => word !== 0);
 }
 
 function checkRange(who: string, min: number, max: number): void {

@@ -40,10 +40,18 @@ export function imageSizes(who: string, options: ImageSizesOptions): Sides[] {
     checkRange(`${who}: `, side, min[side], max[side], divisor);
 
   const withBase = includeBase === "always" || within(base, min, max);
-  const pairs =
-    pairing === "rank"
-      ? pairByRank(base, min, max, { count, divisor, withBase })
-      : pairByRange(base, min, max, { count, divisor, withBase });
+  const list = (side: "height" | "width") => {
+    const range = { min: min[side], max: max[side], count, divisor };
+    if (withBase && pairing === "rank") return sideList({ base: base[side], ...range });
+    const sides = linspace(range.min, range.max, count);
+    if (withBase) sides.push(base[side]);
+    return sides.map((value) => makeDivisible(value, divisor));
+  };
+  const widths = list("width");
+  const pairs = list("height").flatMap((height, i) => {
+    const width = widths[i]; // none where the base stands in one list only
+    return width === undefined ? [] : [{ height, width }];
+  });
   const distinct = new Map(pairs.map((pair) => [`${pair.height} ${pair.width}`, pair]));
   return [...distinct.values()].sort((a, b) => a.height - b.height || a.width - b.width);
 }
@@ -61,37 +69,6 @@ export function checkRange(who: string, what: string, min: number, max: number, 
         `Use a divisor of at most ${min}, or a min ${what} of ${divisor}.`,
     );
   }
-}
-
-interface Pairing {
-  count: number;
-  divisor: number;
-  withBase: boolean;
-}
-
-function pairByRange(base: Sides, min: Sides, max: Sides, { count, divisor, withBase }: Pairing): Sides[] {
-  const widths = linspace(min.width, max.width, count);
-  const pairs = linspace(min.height, max.height, count).map((height, i) => ({
-    height,
-    width: widths[i] as number,
-  }));
-  if (withBase) pairs.push(base);
-  return pairs.map(({ height, width }) => ({
-    height: makeDivisible(height, divisor),
-    width: makeDivisible(width, divisor),
-  }));
-}
-
-function pairByRank(base: Sides, min: Sides, max: Sides, { count, divisor, withBase }: Pairing): Sides[] {
-  const list = (side: "height" | "width") =>
-    withBase
-      ? sideList({ base: base[side], min: min[side], max: max[side], count, divisor })
-      : linspace(min[side], max[side], count).map((value) => makeDivisible(value, divisor));
-  const widths = list("width");
-  return list("height").flatMap((height, i) => {
-    const width = widths[i];
-    return width === undefined ? [] : [{ height, width }];
-  });
 }
 
 function within(base: Sides, min: Sides, max: Sides): boolean {

@@ -1,4 +1,4 @@
-export { Rng } from "@corenet/core";
+export { RandomStream, Rng } from "@corenet/core";
 export { type ChainOptions, createChainSampler, type TaskBatch } from "./chain.ts";
 export { type CnnCostOptions, cnnCost } from "./cnn-cost.ts";
 export { CpythonRandom, cpython, sharedCpython } from "./cpython.ts";

@@ -36,11 +36,6 @@ export function checkOrder(who: string, options: OrderOptions): number {
   const { samples, shuffle = true, repeats = 1, truncateRepeats = false, ranks } = options;
   const count = typeof samples === "number" ? samples : samples.length;
   checkCount(`${who}: samples`, count, 0, "Pass how many samples there are, or their indices.");
-  if (count > 2 ** 32) {
-    throw new RangeError(
-      `${who}: samples is ${count}, expected at most 2^32. Sample shards, then inside them.`,
-    );
-  }
   if (typeof samples !== "number") checkIndices(who, samples);
   if (typeof shuffle === "object")
     checkCount(`${who}: shuffle.fromEpoch`, shuffle.fromEpoch, 0, "Count from 0.");
@@ -48,7 +43,7 @@ export function checkOrder(who: string, options: OrderOptions): number {
   const copies = truncateRepeats ? 1 : repeats;
   if (count * copies > 2 ** 32) {
     throw new RangeError(
-      `${who}: samples times repeats is ${count * copies}, expected at most 2^32. Use fewer repeats, or more epochs.`,
+      `${who}: samples is ${count}, ${copies} times, expected at most 2^32 in all. Sample shards, then inside them.`,
     );
   }
   if (!ranks) return count * copies;

@@ -1,4 +1,4 @@
-import type { Rng } from "@corenet/core";
+import type { RandomStream } from "@corenet/core";
 
 /** The randomness of one epoch. */
 export interface EpochRandom {
@@ -13,10 +13,11 @@ export type RandomSource = (epoch: number) => EpochRandom;
 
 export interface RandomOption {
   /**
-   * A seeded `Rng`, of which nothing is drawn: each epoch splits two streams off, so samplers that get the same one draw
-   * the same. Or `cpython`, which gives the lists of the reference. Only what neither shuffles nor draws needs none.
+   * A seeded `Rng` or `RandomStream`, of which nothing is drawn: each epoch splits two streams off, so samplers that get
+   * the same one draw the same. Or `cpython`, which gives the lists of the reference. Only what neither shuffles nor draws
+   * needs none.
    */
-  random?: Rng | RandomSource;
+  random?: RandomStream | RandomSource;
 }
 
 /** Throws where randomness is needed and not given. */
@@ -46,7 +47,7 @@ export function epochRandom(who: string, options: RandomOption, epoch: number): 
 }
 
 /** Fisher and Yates. A product with 53 random bits favours none by more than 2^-21, and is faster than `integer`. */
-function shuffle(indices: Uint32Array, order: Rng): void {
+function shuffle(indices: Uint32Array, order: RandomStream): void {
   for (let i = indices.length - 1; i > 0; i--) {
     const j = Math.floor(order.uniform() * (i + 1));
     const held = indices[i] as number;

@@ -245,12 +245,16 @@ test("draws a million batches", () => {
 test.each<[string, Partial<SamplerOptions<ImageScale>>, string]>([
   ["samples", { samples: -1 }, "createSampler: samples is -1, expected a whole number of at least 0."],
   ["samples", { samples: 2.5 }, "samples is 2.5"],
-  ["samples", { samples: 2 ** 33 }, "samples is 8589934592, expected at most 2^32. Sample shards"],
+  [
+    "samples",
+    { samples: 2 ** 33 },
+    "samples is 8589934592, 1 times, expected at most 2^32 in all. Sample shards",
+  ],
   ["indices", { samples: [0, -3] }, "samples[1] is -3, expected a whole number in [0, 2^32). Pass indices"],
   ["no scales", { scales: [] }, "got no scales in epoch 0. Pass fixedScale(…) for one."],
   ["an empty batch", { scales: [{ height: 8, width: 8, batchSize: 0 }] }, "batchSize is 0"],
   ["repeats", { repeats: 0 }, "repeats is 0, expected a whole number of at least 1. Use 1"],
-  ["too many copies", { repeats: 1e9 }, "samples times repeats is 100000000000, expected at most 2^32."],
+  ["too many copies", { repeats: 1e9 }, "samples is 100, 1000000000 times, expected at most 2^32 in all."],
   ["the first epoch to shuffle", { shuffle: { fromEpoch: -1 } }, "shuffle.fromEpoch is -1"],
   [
     "no randomness",

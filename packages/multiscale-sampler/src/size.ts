@@ -10,11 +10,10 @@ export interface Sides {
 
 /** Both sides of `size`. @throws RangeError unless they are whole numbers of at least 1 */
 export function toSides(name: string, size: Size): Sides {
-  if (typeof size === "number") {
-    checkCount(name, size, 1, "Pass pixels, such as 224, or { height, width }.");
-    return { height: size, width: size };
+  const sides = typeof size === "number" ? { height: size, width: size } : size;
+  for (const side of ["height", "width"] as const) {
+    const who = size === sides ? `${name}.${side}` : name;
+    checkCount(who, sides[side], 1, "Pass pixels, such as 224, or { height, width }.");
   }
-  checkCount(`${name}.height`, size.height, 1, "Pass pixels, such as 224.");
-  checkCount(`${name}.width`, size.width, 1, "Pass pixels, such as 224.");
-  return size;
+  return sides;
 }

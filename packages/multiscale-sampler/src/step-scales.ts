@@ -1,4 +1,4 @@
-import type { Rng } from "@corenet/core";
+import type { RandomStream } from "@corenet/core";
 import { checkCount } from "./check.ts";
 import type { Scale } from "./scale.ts";
 
@@ -10,7 +10,7 @@ export interface StepScalesOptions<S extends Scale> {
   /** Equal parts of the training, for which a curriculum says its scales. @default 1 */
   epochs?: number;
   /** Nothing is drawn of it: each step splits a stream off. */
-  random: Rng;
+  random: RandomStream;
 }
 
 /**
