@@ -5,6 +5,7 @@ export { type ByteTokenizer, type ByteTokenizerOptions, byteTokenizer } from "./
 export { type BytesSink, bytesSink } from "./bytes-sink.ts";
 export { bytesSource } from "./bytes-source.ts";
 export { arrayOf, type Dtype, type DtypeArray, dtypes, isDtype, type TensorData } from "./dtype.ts";
+export { fileError } from "./file-error.ts";
 export { fileSink } from "./file-sink.ts";
 export { fileSource } from "./file-source.ts";
 export { toGgufBlocks } from "./gguf/gguf-blocks.ts";
@@ -15,7 +16,9 @@ export { type HttpSourceOptions, httpSource } from "./http-source.ts";
 export { type CachedModel, type HubCache, hubCache } from "./hub/hub-cache.ts";
 export { type HubOptions, openHub } from "./hub/open-hub.ts";
 export { makeFolder } from "./make-folder.ts";
+export { nodeFs, nodePath } from "./node-builtin.ts";
 export { openCheckpoint } from "./open-checkpoint.ts";
+export { openModelFiles } from "./open-model-files.ts";
 export { openSafetensors } from "./open-safetensors.ts";
 export { readJson } from "./read-json.ts";
 export type { TensorFile, TensorInfo } from "./tensor-file.ts";
