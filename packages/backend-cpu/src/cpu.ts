@@ -1,6 +1,7 @@
 import type { Backend } from "@corenet/tensor";
 import { replaceMatMul } from "./replace-mat-mul.ts";
 import { replaceMultiply } from "./replace-multiply.ts";
+import { registerTfjs } from "./tfjs.ts";
 
 let replaced = false;
 
@@ -12,7 +13,7 @@ export function cpu(): Backend {
   return {
     name: "cpu",
     async start() {
-      await import("@tensorflow/tfjs-backend-cpu");
+      await registerTfjs();
       if (!replaced) {
         replaceMatMul();
         replaceMultiply();

@@ -1,6 +1,13 @@
 // The one file that casts between TensorFlow.js's cpu backend and our view of it.
 import type { TensorInfo } from "@corenet/tensor/host";
-import { findBackend } from "@tensorflow/tfjs-core";
+import {
+  engine,
+  findBackend,
+  getKernel,
+  type KernelBackend,
+  registerBackend,
+  registerKernel,
+} from "@tensorflow/tfjs-core";
 
 /** What we use of TensorFlow.js's backend object. */
 export interface TfjsCpuBackend {
@@ -10,4 +17,17 @@ export interface TfjsCpuBackend {
 
 export function tfjsBackend(): TfjsCpuBackend {
   return findBackend("cpu") as object as TfjsCpuBackend;
+}
+
+/**
+ * Registers TensorFlow.js's backend and the kernels that our ops run. What an app has registered itself, for ops of
+ * TensorFlow.js's own, stays.
+ */
+export async function registerTfjs(): Promise<void> {
+  const { Backend, kernels } = await import("./generated/tfjs-cpu.ts");
+  if (!engine().registryFactory.cpu)
+    registerBackend("cpu", () => new Backend() as object as KernelBackend, 1);
+  for (const kernel of kernels) {
+    if (!getKernel(kernel.kernelName, "cpu")) registerKernel(kernel as Parameters<typeof registerKernel>[0]);
+  }
 }

@@ -1,5 +1,12 @@
 // The one file that casts between TensorFlow.js's WebAssembly backend and our view of it.
-import { engine, registerBackend, removeBackend } from "@tensorflow/tfjs-core";
+import {
+  engine,
+  getKernel,
+  type KernelBackend,
+  registerBackend,
+  registerKernel,
+  removeBackend,
+} from "@tensorflow/tfjs-core";
 import type { EmscriptenModule } from "./emscripten.ts";
 
 /** Where a tensor's data lies on the heap. */
@@ -24,11 +31,17 @@ export interface TensorInfo {
   readonly dtype: string;
 }
 
-/** Registers TensorFlow.js's kernels, and its backend over a module that we started. */
+/**
+ * Registers the kernels of TensorFlow.js that our ops run, and its backend over a module that we started. Kernels that an
+ * app has registered itself, for ops of TensorFlow.js's own, stay.
+ */
 export async function createTfjsBackend(module: EmscriptenModule): Promise<TfjsWasmBackend> {
-  const { BackendWasm } = await import("@tensorflow/tfjs-backend-wasm");
-  const backend = new BackendWasm(module as unknown as ConstructorParameters<typeof BackendWasm>[0]);
+  const { Backend, kernels } = await import("./generated/tfjs-wasm.ts");
+  const backend = new Backend(module);
   if (engine().registryFactory.wasm) removeBackend("wasm");
-  registerBackend("wasm", () => backend, 2);
-  return backend as unknown as TfjsWasmBackend;
+  registerBackend("wasm", () => backend as object as KernelBackend, 2);
+  for (const kernel of kernels) {
+    if (!getKernel(kernel.kernelName, "wasm")) registerKernel(kernel as Parameters<typeof registerKernel>[0]);
+  }
+  return backend as object as TfjsWasmBackend;
 }
