@@ -27,8 +27,10 @@ export interface EncodeTensorOptions {
   importance?: ArrayLike<number> | undefined;
   /** Seeds 1..nSeeds are searched. @default all, 2^K - 1 */
   nSeeds?: number | undefined;
-  /** What finds the codes. @default referenceSearch(), one thread */
+  /** What finds the codes. @default WebAssembly, on worker threads where there are many weights */
   search?: BlockSearch | undefined;
+  /** Worker threads of the default search; 0 stays on the calling thread. @default one for each core, or 0 for few weights */
+  workers?: number | undefined;
   /** Name for error texts and progress. */
   name?: string | undefined;
   /** Kept in the result. @default "F32" */
@@ -55,8 +57,20 @@ export async function encodeTensor(
   shape: readonly number[],
   options: EncodeTensorOptions = {},
 ): Promise<EncodedTensor> {
+  if (options.search) return encodeBy(options.search, data, shape, options);
+  const { defaultSearch } = await import("../search/default-search.ts"); // larger than all the rest of the codec
+  await using search = await defaultSearch(data.length, options.workers);
+  return await encodeBy(search, data, shape, options);
+}
+
+async function encodeBy(
+  search: BlockSearch,
+  data: Float32Array,
+  shape: readonly number[],
+  options: EncodeTensorOptions,
+): Promise<EncodedTensor> {
   const { name = "tensor", importance } = options;
-  const job = encodeJob(shape, options);
+  const job = encodeJob(shape, { ...options, search });
   const { size, cols } = job.grid;
   if (data.length !== size) {
     throw new RangeError(
