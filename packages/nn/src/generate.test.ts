@@ -6,6 +6,7 @@ import { expectNoLeak, onEveryBackend } from "../../../tools/testing/index.ts";
 import { BagOfWordsLm } from "../test/bag-of-words-lm.ts";
 import { assistant, promptLookup } from "./draft.ts";
 import { type GenerateOptions, generate, generateTokens } from "./generate.ts";
+import { PromptCache } from "./prompt-cache.ts";
 
 const V = 7;
 /** Row i of the table: what token i makes likely. No two sums of rows are equal. */
@@ -136,6 +137,42 @@ onEveryBackend(() => {
       const stopped = run(model, [1], { cache, signal: AbortSignal.abort(new Error("enough")) });
       await expect(stopped).rejects.toThrow("enough");
       expect(cache.length).toBe(2);
+    });
+  });
+
+  describe("a prompt cache", () => {
+    test("reads what is new alone, and gives the same tokens", async () => {
+      const model = create();
+      using promptCache = new PromptCache(model);
+      const first = await run(model, [1, 4, 2], { maxNewTokens: 4, promptCache });
+      expect(first).toEqual(continuation([1, 4, 2], 4));
+      expect(promptCache.ids).toEqual([1, 4, 2, ...first.slice(0, 3)]);
+
+      const turn = [1, 4, 2, ...first, 5, 0];
+      model.calls.length = 0;
+      expect(await run(model, turn, { maxNewTokens: 3, promptCache })).toEqual(continuation(turn, 3));
+      expect(model.calls).toEqual([3, 1, 1]); // the last of the answer, and the two new ones
+
+      const other = [1, 4, 6];
+      model.calls.length = 0;
+      const draft = assistant(create());
+      expect(await run(model, other, { maxNewTokens: 3, promptCache, draft })).toEqual(
+        continuation(other, 3),
+      );
+      expect(model.calls[0]).toBe(3); // one new id and two drafted
+      expect(await run(model, other, { maxNewTokens: 1, promptCache })).toEqual(continuation(other, 1));
+    });
+
+    test("holds what was read when the loop is left, and frees it once", async () => {
+      const model = create();
+      await expectNoLeak(async () => {
+        using promptCache = new PromptCache(model, { capacity: 8 });
+        for await (const id of generate(model, [1, 4], { promptCache })) if (id >= 0) break;
+        expect(promptCache.ids).toEqual([1, 4]);
+        await expect(run(model, [1, 4], { promptCache, maxNewTokens: 7 })).rejects.toThrow(
+          "and 8 in the cache",
+        );
+      });
     });
   });
 

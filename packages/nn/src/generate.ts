@@ -3,6 +3,7 @@ import { type Tensor2D, takeData, tensor } from "@corenet/tensor";
 import type { CausalLm } from "./causal-lm.ts";
 import type { DraftMethod } from "./draft.ts";
 import type { KvCache } from "./kv-cache.ts";
+import type { PromptCache } from "./prompt-cache.ts";
 import { checkSamplingOptions, type SamplingOptions, sampleToken } from "./samplers.ts";
 
 export interface GenerateOptions extends SamplingOptions {
@@ -14,6 +15,8 @@ export interface GenerateOptions extends SamplingOptions {
   rng?: Rng;
   /** What the model has seen already; the new tokens are added to it, and the caller keeps it. */
   cache?: KvCache;
+  /** What was read before: of the prompt, only what is new is read. In place of `cache`. */
+  promptCache?: PromptCache;
   /** Prompt tokens that are read at a time. @default 512 */
   prefillChunk?: number;
   /** Guesses what comes next, so that one pass checks several tokens. Never changes what is generated. */
@@ -64,13 +67,15 @@ export async function* generateTokens(
   checkSamplingOptions(options);
   if (onAbort === "stop" && signal?.aborted) return;
   throwIfAborted(signal);
-  const held = options.cache?.length ?? 0;
-  const maxNewTokens = planLength(model, prompt, held, options);
+  const { promptCache } = options;
+  const lent = promptCache?.cache ?? options.cache;
+  const held = promptCache ? 0 : (options.cache?.length ?? 0); // before the prompt
+  const maxNewTokens = planLength(model, prompt, held, { ...options, ...(lent ? { cache: lent } : {}) });
   const capacity = held + prompt.length + maxNewTokens;
-  const cache = options.cache ?? model.createCache({ batch: 1, capacity });
+  const cache = lent ?? model.createCache({ batch: 1, capacity });
   const drafter = options.draft?.start({ capacity, vocabSize: model.vocabSize });
   const seen = [...prompt];
-  let unread = prompt.length; // how many of the last ids the cache lacks
+  let unread = prompt.length - (promptCache?.reuse(prompt) ?? 0); // how many of the last ids the cache lacks
   let made = 0;
   let stopped = false;
   const reader = promptReader(model, cache, options);
@@ -104,8 +109,9 @@ export async function* generateTokens(
     if (onAbort !== "stop" || !signal?.aborted) throw error;
   } finally {
     drafter?.dispose();
-    if (!options.cache) cache.dispose();
+    if (!lent) cache.dispose();
     else if (drafter) cache.truncate(held + prompt.length + (stopped ? made : Math.max(made - 1, 0)));
+    promptCache?.commit(seen);
   }
 }
 

@@ -37,6 +37,7 @@ export {
   type PositionInterpolation,
   positionEmbedding,
 } from "./position-embedding.ts";
+export { PromptCache } from "./prompt-cache.ts";
 export { type RmsNormOptions, rmsNorm } from "./rms-norm.ts";
 export { type RopeTableOptions, type RopeTables, rope, ropeTables } from "./rope.ts";
 export {
