@@ -5,6 +5,7 @@
 import { bundleSizes, sizeOutcome } from "../release/bundle-size.ts";
 import { checkManifests } from "../release/check-manifests.ts";
 import { packedApp } from "../release/packed-app.ts";
+import { appTests } from "./apps.ts";
 import { browserTests } from "./browser.ts";
 import { nx, type Outcome, single } from "./outcome.ts";
 import { packedTests } from "./packed.ts";
@@ -28,6 +29,7 @@ const checks: Record<string, () => Promise<Outcome>> = {
   "unit tests": () => unitTests(filters),
   "browser tests": () => browserTests(filters),
   "packed packages": packedTests,
+  apps: async () => appTests((await packedApp()).app),
   "publint and attw": async () => checkManifests((await packedApp()).tarballs),
   "bundle sizes": async () => sizeOutcome(await bundleSizes((await packedApp()).app)),
 };

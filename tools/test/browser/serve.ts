@@ -2,7 +2,7 @@ import { createServer } from "node:http";
 import { extname } from "node:path";
 
 /** What a page gets for its address; undefined is 404. */
-export type Answer = (path: string) => { body: string | Uint8Array; type?: string } | undefined;
+export type Answer = (path: string) => { body: string | Uint8Array; type?: string | undefined } | undefined;
 
 export interface ServeOptions {
   /** Sent with every answer. */
@@ -23,6 +23,7 @@ export const isolation = {
 const types: Record<string, string> = {
   ".html": "text/html",
   ".js": "text/javascript",
+  ".mjs": "text/javascript",
   ".json": "application/json",
   ".wasm": "application/wasm",
 };

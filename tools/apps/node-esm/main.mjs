@@ -1,0 +1,4 @@
+// The app in Node: nothing to set, nothing to build.
+import { trainAndGenerate } from "./train-and-generate.mjs";
+
+console.log(JSON.stringify({ page: await trainAndGenerate() }));
