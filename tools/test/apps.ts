@@ -1,4 +1,4 @@
-import { copyFileSync, cpSync, globSync, mkdirSync, readFileSync } from "node:fs";
+import { copyFileSync, cpSync, existsSync, globSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import esbuild from "esbuild";
 import type { Browser } from "playwright";
@@ -100,7 +100,7 @@ const inBrowser: Record<string, (app: string, browser: Browser) => Promise<AppRe
 };
 
 async function runInNode(app: string): Promise<AppResult> {
-  const { code, output } = await run(process.execPath, ["main.mjs"], { cwd: copyApp(app, "node-esm") });
+  const { code, output } = await run(process.execPath, ["node.mjs"], { cwd: copyApp(app, "node-esm") });
   if (code !== 0) throw new Error(output);
   return JSON.parse(output);
 }
@@ -119,7 +119,7 @@ function copyApp(app: string, name: string): string {
   mkdirSync(folder, { recursive: true });
   for (const file of globSync("*.{js,mjs}", { cwd: apps }))
     copyFileSync(join(apps, file), join(folder, file));
-  cpSync(join(apps, name), folder, { recursive: true });
+  if (existsSync(join(apps, name))) cpSync(join(apps, name), folder, { recursive: true });
   return folder;
 }
 

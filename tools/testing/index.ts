@@ -3,6 +3,5 @@ export { broadcastPair, int32, oddSize, row, scale, shape, sizeOf, values } from
 export { describeBackend } from "./backend-suite.ts";
 export { expectGradient } from "./expect-gradient.ts";
 export { expectNoLeak } from "./expect-no-leak.ts";
-export { goldenSource } from "./golden-source.ts";
 export { loadGolden } from "./load-golden.ts";
 export { backends, onBackend, onEveryBackend } from "./on-every-backend.ts";
