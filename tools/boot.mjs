@@ -15,13 +15,15 @@ const windows = process.platform === "win32";
 const node24 = join(modules, "node", "bin", windows ? "node.exe" : "node");
 const nx = join(modules, "nx", "dist", "bin", "nx.js");
 
-/** What each command runs. `npm run build` and `npm run new` need no kernels first: nx makes them in the one case. */
+/** What each command runs. Where kernels are needed and not made first, nx makes them. */
 const commands = {
   start: { kernels: true, args: [join(root, "packages/corenet/src/start.ts")] },
   test: { kernels: true, args: [join(root, "tools/test/run.ts")] },
   bench: { kernels: true, args: [join(root, "tools/bench/run.ts")] },
   build: { kernels: false, args: [nx, "run-many", "-t", "build"] },
   "release:check": { kernels: true, args: [join(root, "tools/release/check.ts")] },
+  "release:publish": { kernels: false, args: [join(root, "tools/release/publish.ts")] },
+  changeset: { kernels: false, args: [join(modules, "@changesets/cli/bin.js")] },
   new: { kernels: false, args: [join(root, "tools/new-package.ts")] },
 };
 
