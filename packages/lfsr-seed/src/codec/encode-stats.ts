@@ -10,8 +10,8 @@ export interface EncodeStats {
   readonly snrDb: number;
   /** `sum h (w - w^)^2` with the importances as given; `squaredError` without. */
   readonly weightedError: number;
-  /** The block with the largest squared error; undefined where there are no blocks. */
-  readonly worstBlock: WorstBlock | undefined;
+  /** The blocks with the largest squared errors, five at most, the worst first. */
+  readonly worstBlocks: readonly WorstBlock[];
   /** Share of the blocks that are not zero and whose exponent is the lowest of the window. */
   readonly floorShare: number;
   /** As `floorShare`, the highest. */
@@ -26,6 +26,8 @@ export interface WorstBlock {
   /** Signal to noise of this block alone, in dB. */
   readonly snrDb: number;
 }
+
+const worstCount = 5;
 
 /** -10 log10(error / norm): Infinity where there is no error, 0 where nothing is kept. */
 export function snrDb(squaredError: number, squaredNorm: number): number {
@@ -42,7 +44,7 @@ export class StatsCounter {
   #floor = 0;
   #ceiling = 0;
   #zero = 0;
-  #worst: WorstBlock | undefined;
+  readonly #worst: WorstBlock[] = [];
 
   /**
    * Counts a block: its weights, without padding, and what they decode to.
@@ -74,9 +76,12 @@ export class StatsCounter {
     if (norm === 0) this.#zero += 1;
     else if (exponentCode === 0) this.#floor += 1;
     else if (exponentCode === 15) this.#ceiling += 1;
-    if (!this.#worst || error > this.#worst.squaredError) {
-      this.#worst = { block, squaredError: error, snrDb: snrDb(error, norm) };
-    }
+    const last = this.#worst[worstCount - 1];
+    if (last && error <= last.squaredError) return;
+    const place = this.#worst.findIndex((other) => error > other.squaredError);
+    const worst = { block, squaredError: error, snrDb: snrDb(error, norm) };
+    this.#worst.splice(place < 0 ? this.#worst.length : place, 0, worst);
+    this.#worst.length = Math.min(this.#worst.length, worstCount);
   }
 
   stats(): EncodeStats {
@@ -87,7 +92,7 @@ export class StatsCounter {
       squaredError: this.#error,
       snrDb: snrDb(this.#error, this.#norm),
       weightedError: this.#weighted,
-      worstBlock: this.#worst,
+      worstBlocks: [...this.#worst],
       floorShare: this.#floor / Math.max(1, this.#blocks),
       ceilingShare: this.#ceiling / Math.max(1, this.#blocks),
       zeroBlocks: this.#zero,

@@ -35,14 +35,11 @@ export interface EncodeJob {
 /** Fills `into` with weights from the flat index `first` on, at once or later. */
 export type ReadWeights = (first: number, into: Float32Array<ArrayBuffer>) => Promise<void> | void;
 
-/** The codes of a job's first blocks, kept where a crash does not lose them. */
+/** Codes that were found before, kept where a crash does not lose them. Blocks are counted in the order of the job. */
 export interface EncodeJournal {
-  /** Blocks whose codes are kept, in the order of the job. */
-  readonly kept: number;
-  /** Codes of blocks `from`..`from + n - 1` of those kept. */
-  read(from: number, n: number): Promise<BlockCodes>;
-  /** Keeps the codes that follow. */
-  append(codes: BlockCodes): Promise<void>;
+  /** What `append` kept for the blocks from `from` on, as many as it got; undefined where it got none. */
+  read(from: number): Promise<BlockCodes | undefined>;
+  append(from: number, codes: BlockCodes): Promise<void>;
 }
 
 /** Checks the options and fills in their defaults. @throws RangeError when one is wrong */
@@ -135,19 +132,18 @@ export async function encodeWeights(
 
   for (let done = 0; done < grid.blocks; ) {
     throwIfAborted(signal);
-    const isKept = journal !== undefined && done < journal.kept;
-    const run = nextRun(job, importance, done, isKept ? journal.kept : grid.blocks);
+    const kept = await journal?.read(done);
+    const n = kept?.seeds.length ?? Math.min(search.batchBlocks, grid.blocks - done);
+    const run = nextRun(job, importance, done, n);
     const blocks = await readBlocks(read, grid, layout, C, run); // [n, C]
-    let codes: BlockCodes;
-    if (isKept) {
-      codes = await journal.read(done, run.n);
-    } else {
+    let codes = kept;
+    if (!codes) {
       const h = importance && batchImportance(importance, grid, layout, C, run);
       codes = await search.search(
         { blocks, importance: h },
         { config, exponentRule, expBias, nSeeds, signal },
       );
-      await journal?.append(codes);
+      await journal?.append(done, codes);
     }
 
     const decoded = new Float32Array(C);
@@ -169,7 +165,7 @@ export async function encodeWeights(
       weights += count;
     }
     done += run.n;
-    onBatch?.(weights, isKept);
+    onBatch?.(weights, kept !== undefined);
   }
   return { ...tensor, stats: counter.stats() };
 }
@@ -182,16 +178,15 @@ interface BlockRun {
 }
 
 /**
- * The blocks to be coded together after `done` others, at most up to `limit`. With an importance per column they are
- * those of one place in all rows, which share one table of seeds; else they follow each other.
+ * The blocks to be coded together after `done` others, at most `n`. With an importance per column they are those of one
+ * place in all rows, which share one table of seeds; else they follow each other.
  */
 function nextRun(
-  { grid, config, layout, search }: EncodeJob,
+  { grid, config, layout }: EncodeJob,
   importance: Importance | undefined,
   done: number,
-  limit: number,
+  n: number,
 ): BlockRun {
-  const n = Math.min(search.batchBlocks, limit - done);
   if (!importance?.perColumn || !isAligned(grid, layout, config.C)) return { first: done, stride: 1, n };
   const { rows, cols } = grid;
   const column = Math.floor(done / rows);
