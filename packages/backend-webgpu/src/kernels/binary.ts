@@ -1,8 +1,7 @@
 // Functions of two elements, with broadcasting.
-import type { WgslProgram } from "@corenet/tensor";
+import { type WgslProgram, wgslMath } from "@corenet/tensor";
 import type { TensorInfo } from "@corenet/tensor/host";
 import { elementType, inputOf, type KernelContext, programOf } from "./context.ts";
-import { mathCode } from "./math.ts";
 import { broadcastSteps, mergeAxes, sizeOf, walkCode, walkUniforms, walkValues } from "./strides.ts";
 
 interface Binary {
@@ -115,7 +114,7 @@ function alikeProgram(
       writes: { y: `vec4<${to}>` },
       uniforms: { vectors: "u32", ...(known && { [constant]: type }) },
       workgroupSize: GROUP,
-      code: `${mathCode}
+      code: `${wgslMath}
 fn apply(a: ${type}, b: ${type}) -> ${to} { return ${code}; }
 fn main(group: u32, local: u32) {
   let i = group * WORKGROUP + local;
@@ -134,7 +133,7 @@ function broadcastProgram(name: string, type: string, to: string, code: string, 
     writes: { y: to },
     uniforms: { size: "u32", ...walkUniforms(rank, ["ia", "ib"]) },
     workgroupSize: GROUP,
-    code: `${mathCode}
+    code: `${wgslMath}
 fn apply(a: ${type}, b: ${type}) -> ${to} { return ${code}; }
 fn main(group: u32, local: u32) {
   let index = group * WORKGROUP + local;

@@ -1,8 +1,7 @@
 // Functions of one element, and conversions between dtypes.
-import type { WgslProgram } from "@corenet/tensor";
+import { type WgslProgram, wgslMath } from "@corenet/tensor";
 import type { TensorInfo } from "@corenet/tensor/host";
 import { elementType, inputOf, type KernelContext, programOf } from "./context.ts";
-import { mathCode } from "./math.ts";
 import { sizeOf } from "./strides.ts";
 
 interface Unary {
@@ -56,7 +55,7 @@ function elementwiseProgram(key: string, from: string, to: string, code: string)
     writes: { y: `vec4<${to}>` },
     uniforms: { vectors: "u32" },
     workgroupSize: GROUP,
-    code: `${mathCode}${toIntegerCode}
+    code: `${wgslMath}${toIntegerCode}
 fn apply(x: ${from}) -> ${to} { return ${code}; }
 fn main(group: u32, local: u32) {
   let i = group * WORKGROUP + local;

@@ -1,8 +1,7 @@
 // Reductions over any axes. A sum is a tree: no number is the end of more than some hundred additions in a row.
-import type { WgslProgram } from "@corenet/tensor";
+import { type WgslProgram, wgslMath } from "@corenet/tensor";
 import type { TensorInfo } from "@corenet/tensor/host";
 import { elementType, inputOf, type KernelContext, programOf } from "./context.ts";
-import { mathCode } from "./math.ts";
 import { sizeOf } from "./strides.ts";
 
 interface Reduction {
@@ -116,7 +115,7 @@ function rowProgram(name: string, type: string): WgslProgram {
     writes: { y: type },
     uniforms,
     workgroupSize: ROW_GROUP,
-    code: `${mathCode}
+    code: `${wgslMath}
 var<workgroup> parts: array<${type}, ${ROW_GROUP}>;
 fn combine(p: ${type}, q: ${type}) -> ${type} { return ${combine}; }
 fn main(group: u32, local: u32) {
@@ -142,7 +141,7 @@ function columnProgram(name: string, type: string): WgslProgram {
     writes: { y: type },
     uniforms,
     workgroupSize: COLUMN_GROUP,
-    code: `${mathCode}
+    code: `${wgslMath}
 fn combine(p: ${type}, q: ${type}) -> ${type} { return ${combine}; }
 fn main(group: u32, local: u32) {
   let output = group * WORKGROUP + local;
@@ -167,7 +166,7 @@ function argMax(context: KernelContext, x: TensorInfo, axis: number): TensorInfo
     writes: { y: "i32" },
     uniforms: { R: "u32", B: "u32" },
     workgroupSize: group,
-    code: `${mathCode}
+    code: `${wgslMath}
 var<workgroup> values: array<f32, ${group}>;
 var<workgroup> places: array<u32, ${group}>;
 fn main(group: u32, local: u32) {

@@ -1,5 +1,5 @@
+import { wgslMath } from "@corenet/tensor";
 import { inputOf, type KernelContext, programOf } from "./context.ts";
-import { mathCode } from "./math.ts";
 import { sizeOf } from "./strides.ts";
 
 /** exp(x − max) over its sum, a workgroup for each row; rows of less than 64 elements by one invocation each. */
@@ -16,7 +16,7 @@ export function registerSoftmax(context: KernelContext): void {
       writes: { y: "f32" },
       uniforms: { N: "u32", rows: "u32" },
       workgroupSize,
-      code: mathCode + (invocations === 1 ? shortRows : longRows(invocations)),
+      code: wgslMath + (invocations === 1 ? shortRows : longRows(invocations)),
     }));
     const workgroups = invocations === 1 ? Math.ceil(rows / workgroupSize) : rows;
     context.run(program, { x: logits, y }, workgroups, { N, rows });

@@ -27,7 +27,10 @@ export const attentionOp = /* @__PURE__ */ defineOp<AttentionInputs, AttentionOu
   reference: attentionReference,
   gradient: ({ inputs, outputs: [y, lse], dy: [dy], attrs }) =>
     dy ? attentionGradOp([...inputs, y, lse, dy as Tensor4D], attrs) : [],
-  kernels: { wasm: async () => (await import("./wasm.ts")).attention },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).attention,
+    webgpu: async () => (await import("./webgpu.ts")).attention,
+  },
 });
 
 /** The gradients of q, k and v; the probabilities are computed again. */
@@ -38,5 +41,8 @@ export const attentionGradOp = /* @__PURE__ */ defineOp<
 >({
   name: "attentionGrad",
   reference: attentionGradReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).attentionGrad },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).attentionGrad,
+    webgpu: async () => (await import("./webgpu.ts")).attentionGrad,
+  },
 });

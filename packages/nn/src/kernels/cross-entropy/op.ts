@@ -20,7 +20,10 @@ export const crossEntropyOp = /* @__PURE__ */ defineOp<
   reference: crossEntropyReference,
   gradient: ({ inputs: [logits, targets], outputs: [, lse], dy: [dLosses], attrs }) =>
     dLosses ? [...crossEntropyGradOp([logits, targets, lse, dLosses as Tensor1D], attrs), null] : [],
-  kernels: { wasm: async () => (await import("./wasm.ts")).crossEntropy },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).crossEntropy,
+    webgpu: async () => (await import("./webgpu.ts")).crossEntropy,
+  },
 });
 
 /** The gradient of the logits, given that of each row's loss. */
@@ -31,5 +34,8 @@ export const crossEntropyGradOp = /* @__PURE__ */ defineOp<
 >({
   name: "crossEntropyGrad",
   reference: crossEntropyGradReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).crossEntropyGrad },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).crossEntropyGrad,
+    webgpu: async () => (await import("./webgpu.ts")).crossEntropyGrad,
+  },
 });

@@ -7,12 +7,18 @@ export const geluOp = /* @__PURE__ */ defineOp<[x: Tensor], [y: Tensor]>({
   reference: geluReference,
   gradient: ({ inputs: [x], dy: [dy] }) => (dy ? geluGradOp([x, dy], {}) : []),
   saves: { inputs: true, outputs: false },
-  kernels: { wasm: async () => (await import("./wasm.ts")).gelu },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).gelu,
+    webgpu: async () => (await import("./webgpu.ts")).gelu,
+  },
 });
 
 /** x and dy of one shape to the gradient of x. */
 export const geluGradOp = /* @__PURE__ */ defineOp<[x: Tensor, dy: Tensor], [dx: Tensor]>({
   name: "geluGrad",
   reference: geluGradReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).geluGrad },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).geluGrad,
+    webgpu: async () => (await import("./webgpu.ts")).geluGrad,
+  },
 });

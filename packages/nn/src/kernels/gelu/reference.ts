@@ -32,6 +32,6 @@ function normalMass(x: Tensor, e: Tensor): Tensor {
   return where(less(x, 0), tail, sub(1, tail));
 }
 
-const COEFFICIENTS = [
+export const COEFFICIENTS = [
   3.669919e-2, -0.15298831, 0.18571689, -3.7976816e-2, 0.12102167, 0.10342087, 0.12246682, 0.12163973,
 ] as const;

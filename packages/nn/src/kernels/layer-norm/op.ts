@@ -16,12 +16,18 @@ export const layerNormOp = /* @__PURE__ */ defineOp<LayerNormInputs, LayerNormOu
   reference: layerNormReference,
   gradient: ({ inputs: [x, weight], outputs: [, mean, inverse], dy: [dy] }) =>
     dy ? layerNormGradOp([x, weight, mean, inverse, dy], {}) : [],
-  kernels: { wasm: async () => (await import("./wasm.ts")).layerNorm },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).layerNorm,
+    webgpu: async () => (await import("./webgpu.ts")).layerNorm,
+  },
 });
 
 /** What the forward pass saw, and dy [..., D], to dx [..., D], dWeight [D] and dBias [D]. */
 export const layerNormGradOp = /* @__PURE__ */ defineOp<LayerNormGradInputs, LayerNormGradOutputs>({
   name: "layerNormGrad",
   reference: layerNormGradReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).layerNormGrad },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).layerNormGrad,
+    webgpu: async () => (await import("./webgpu.ts")).layerNormGrad,
+  },
 });

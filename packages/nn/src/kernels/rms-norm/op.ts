@@ -15,7 +15,10 @@ export const rmsNormOp = /* @__PURE__ */ defineOp<
   reference: rmsNormReference,
   gradient: ({ inputs: [x, weight], outputs: [, inverse], dy: [dy] }) =>
     dy ? rmsNormGradOp([x, weight, inverse, dy], {}) : [],
-  kernels: { wasm: async () => (await import("./wasm.ts")).rmsNorm },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).rmsNorm,
+    webgpu: async () => (await import("./webgpu.ts")).rmsNorm,
+  },
 });
 
 /** x, weight, inverse root mean squares, dy [..., D] to dx [..., D] and dWeight [D]. */
@@ -25,5 +28,8 @@ export const rmsNormGradOp = /* @__PURE__ */ defineOp<
 >({
   name: "rmsNormGrad",
   reference: rmsNormGradReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).rmsNormGrad },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).rmsNormGrad,
+    webgpu: async () => (await import("./webgpu.ts")).rmsNormGrad,
+  },
 });

@@ -15,5 +15,8 @@ export const ropeOp: Op<RopeInputs, [y: Tensor4D], RopeAttrs> = /* @__PURE__ */ 
   gradient: ({ inputs: [, cos, sin], dy: [dy], attrs }) =>
     dy ? ropeOp([dy as Tensor4D, cos, sin], { sign: attrs.sign === 1 ? -1 : 1 }) : [],
   saves: { inputs: true, outputs: false },
-  kernels: { wasm: async () => (await import("./wasm.ts")).rope },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).rope,
+    webgpu: async () => (await import("./webgpu.ts")).rope,
+  },
 });

@@ -7,12 +7,18 @@ export const siluMulOp = /* @__PURE__ */ defineOp<[gateUp: Tensor], [y: Tensor]>
   reference: siluMulReference,
   gradient: ({ inputs: [gateUp], dy: [dy] }) => (dy ? siluMulGradOp([gateUp, dy], {}) : []),
   saves: { inputs: true, outputs: false },
-  kernels: { wasm: async () => (await import("./wasm.ts")).siluMul },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).siluMul,
+    webgpu: async () => (await import("./webgpu.ts")).siluMul,
+  },
 });
 
 /** gateUp [..., 2F] and dy [..., F] to the gradient of gateUp. */
 export const siluMulGradOp = /* @__PURE__ */ defineOp<[gateUp: Tensor, dy: Tensor], [dGateUp: Tensor]>({
   name: "siluMulGrad",
   reference: siluMulGradReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).siluMulGrad },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).siluMulGrad,
+    webgpu: async () => (await import("./webgpu.ts")).siluMulGrad,
+  },
 });

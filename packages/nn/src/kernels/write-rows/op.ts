@@ -1,4 +1,13 @@
-import { clone, concat, defineOp, slice, type Tensor4D, type WasmHost } from "@corenet/tensor";
+import {
+  clone,
+  concat,
+  defineOp,
+  slice,
+  type Tensor4D,
+  type WasmHost,
+  type WebGpuHost,
+  type WgslProgram,
+} from "@corenet/tensor";
 
 export interface WriteRowsAttrs {
   readonly position: number;
@@ -13,7 +22,7 @@ export type WriteRowsInputs = [buffer: Tensor4D, rows: Tensor4D];
 export const writeRowsOp = /* @__PURE__ */ defineOp<WriteRowsInputs, [buffer: Tensor4D], WriteRowsAttrs>({
   name: "writeRows",
   reference: writeRowsReference,
-  kernels: { wasm: async () => writeRowsInPlace },
+  kernels: { wasm: async () => writeRowsInPlace, webgpu: async () => writeRowsOnGpu },
 });
 
 function writeRowsReference([buffer, rows]: WriteRowsInputs, { position }: WriteRowsAttrs): [Tensor4D] {
@@ -34,6 +43,29 @@ async function writeRowsInPlace(host: WasmHost) {
     for (let head = 0; head < B * H; head++) {
       heap.copyWithin(target + head * capacity * d * 4, source + head * bytes, source + (head + 1) * bytes);
     }
+    return [clone(buffer)];
+  };
+}
+
+const program: WgslProgram = {
+  name: "writeRows",
+  reads: { rows: "u32" },
+  writes: { buffer: "u32" },
+  uniforms: { size: "u32", block: "u32", room: "u32", offset: "u32" },
+  workgroupSize: 64,
+  code: /* wgsl */ `
+fn main(group: u32, local: u32) {
+  let index = group * WORKGROUP + local;
+  if (index < u.size) { buffer[index / u.block * u.room + u.offset + index % u.block] = rows[index]; }
+}`,
+};
+
+function writeRowsOnGpu(host: WebGpuHost) {
+  return ([buffer, rows]: WriteRowsInputs, { position }: WriteRowsAttrs): [Tensor4D] => {
+    const [, , capacity, d] = buffer.shape;
+    const { size } = rows;
+    const uniforms = { size, block: rows.shape[2] * d, room: capacity * d, offset: position * d };
+    host.run(program, { rows, buffer }, { workgroups: Math.ceil(size / 64), uniforms });
     return [clone(buffer)];
   };
 }

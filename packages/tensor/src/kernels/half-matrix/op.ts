@@ -21,7 +21,10 @@ export const halfRowsOp = /* @__PURE__ */ defineOp<
 >({
   name: "halfRows",
   reference: halfRowsReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).halfRows },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).halfRows,
+    webgpu: async () => (await import("./webgpu.ts")).halfRows,
+  },
 });
 
 /** x [n, columns] · Wᵀ to [n, rows]; with `transpose` x [n, rows] · W to [n, columns]. */
@@ -32,5 +35,8 @@ export const halfMatMulOp = /* @__PURE__ */ defineOp<
 >({
   name: "halfMatMul",
   reference: halfMatMulReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).halfMatMul },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).halfMatMul,
+    webgpu: async () => (await import("./webgpu.ts")).halfMatMul,
+  },
 });

@@ -25,5 +25,8 @@ export const adamwUpdate = /* @__PURE__ */ defineOp<
 >({
   name: "adamwUpdate",
   reference: adamwUpdateReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).adamwUpdateWasm },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).adamwUpdateWasm,
+    webgpu: async () => (await import("./webgpu.ts")).adamwUpdateWebGpu,
+  },
 });

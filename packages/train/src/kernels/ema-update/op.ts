@@ -13,5 +13,8 @@ export const emaUpdate = /* @__PURE__ */ defineOp<
 >({
   name: "emaUpdate",
   reference: emaUpdateReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).emaUpdateWasm },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).emaUpdateWasm,
+    webgpu: async () => (await import("./webgpu.ts")).emaUpdateWebGpu,
+  },
 });

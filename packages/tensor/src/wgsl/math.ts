@@ -7,7 +7,7 @@
  *
  * @see Moshier, Cephes Mathematical Library, single precision: the polynomials
  */
-export const mathCode = /* wgsl */ `
+export const wgslMath = /* wgsl */ `
 fn bitsOf(x: f32) -> u32 { return bitcast<u32>(x); }
 fn isNan(x: f32) -> bool { return (bitsOf(x) & 0x7fffffffu) > 0x7f800000u; }
 fn isNumber(x: f32) -> bool { return (bitsOf(x) & 0x7f800000u) != 0x7f800000u; }

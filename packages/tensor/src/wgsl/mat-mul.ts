@@ -1,0 +1,202 @@
+// Programs of matrix products. The right matrix is read by a function, so that it may be packed.
+import type { WgslProgram } from "../backend.ts";
+
+/** How a program reads the right matrix of a product. */
+export interface RightMatrix {
+  /** Stands in the program's name, and says all that the code depends on. */
+  readonly name: string;
+  /** Arrays and uniforms that the code reads. */
+  readonly reads: Readonly<Record<string, string>>;
+  readonly uniforms: Readonly<Record<string, "u32" | "i32" | "f32">>;
+  /** WGSL that declares `fn right(batch: u32, k: u32, n: u32) -> f32`, for k < u.K and n < u.N. */
+  readonly code: string;
+  /** Whether neighbours in memory are neighbours along k, and not along n. */
+  readonly alongK: boolean;
+}
+
+export interface ProductOptions {
+  /** Whether the left matrix is stored as [K, M]. */
+  readonly transposeA: boolean;
+  readonly right: RightMatrix;
+}
+
+const sizes = { M: "u32", N: "u32", K: "u32", strideA: "u32" } as const;
+const four = [0, 1, 2, 3] as const;
+
+const DIRECT = 64;
+const DEPTH = 16; // of K at a time
+const ROW = 64;
+
+/** What to run for a product, and with how many workgroups and which uniforms beside those of the right matrix. */
+export interface ProductRun {
+  readonly program: WgslProgram;
+  readonly workgroups: number;
+  readonly uniforms: { readonly M: number; readonly N: number; readonly K: number; readonly strideA: number };
+}
+
+const programs = new Map<string, WgslProgram>();
+
+function programOf(name: string, make: (name: string) => WgslProgram): WgslProgram {
+  const known = programs.get(name) ?? make(name);
+  programs.set(name, known);
+  return known;
+}
+
+/**
+ * The program for c [batch, M, N] = a [batch, M, K] · right [batch, K, N], of the tensors `a` and `c` and those of the
+ * right matrix: rows against rows where there are few rows and the right matrix lies along k, tiles where the product is
+ * large, else each number by itself.
+ *
+ * @param sharedA - whether all of the batch have the same left matrix
+ */
+export function planProduct(
+  { batch, M, N, K, sharedA = false }: { batch: number; M: number; N: number; K: number; sharedA?: boolean },
+  { transposeA, right }: ProductOptions,
+): ProductRun {
+  const uniforms = { M, N, K, strideA: sharedA ? 0 : M * K };
+  const turned = transposeA ? ", A turned" : "";
+  if (M <= 4 && right.alongK && !transposeA && K >= ROW) {
+    const name = `matMul ${M} rows · ${right.name}`;
+    return { program: programOf(name, (n) => rowsProgram(n, M, right)), workgroups: batch * N, uniforms };
+  }
+  if (batch * M * N * K <= SMALL || M <= 4) {
+    const name = `matMul · ${right.name}${turned}`;
+    const workgroups = Math.ceil((batch * M * Math.ceil(N / 4)) / DIRECT);
+    return { program: programOf(name, (n) => directProgram(n, transposeA, right)), workgroups, uniforms };
+  }
+  const side = M <= 32 || N <= 32 || batch * M * N < 2 ** 16 ? 32 : 64;
+  const name = `matMul by ${side} · ${right.name}${turned}`;
+  const workgroups = batch * Math.ceil(M / side) * Math.ceil(N / side);
+  return { program: programOf(name, (n) => tiledProgram(n, side, transposeA, right)), workgroups, uniforms };
+}
+
+/** Up to here a product is too small to fill tiles, which cost two barriers for each piece of K. */
+const SMALL = 2 ** 21; // multiplications
+
+/** A workgroup for each column of the result: its invocations share k among them. For decoding, token by token. */
+function rowsProgram(name: string, M: number, right: RightMatrix): WgslProgram {
+  const rows = four.slice(0, M);
+  return {
+    name,
+    reads: { a: "f32", ...right.reads },
+    writes: { c: "f32" },
+    uniforms: { ...sizes, ...right.uniforms },
+    workgroupSize: ROW,
+    code: /* wgsl */ `${right.code}
+var<workgroup> parts: array<array<f32, ${ROW}>, ${M}>;
+fn main(group: u32, local: u32) {
+  let batch = group / u.N;
+  let n = group % u.N;
+  let first = batch * u.strideA;
+  ${rows.map((i) => `var s${i} = 0.0;`).join(" ")}
+  for (var k = local; k < u.K; k += WORKGROUP) {
+    let value = right(batch, k, n);
+    ${rows.map((i) => `s${i} = fma(a[first + ${i}u * u.K + k], value, s${i});`).join("\n    ")}
+  }
+  ${rows.map((i) => `parts[${i}][local] = s${i};`).join(" ")}
+  workgroupBarrier();
+  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
+    if (local < half) { ${rows.map((i) => `parts[${i}][local] += parts[${i}][local + half];`).join(" ")} }
+    workgroupBarrier();
+  }
+  if (local < ${M}u) { c[(batch * ${M}u + local) * u.N + n] = parts[local][0]; }
+}`,
+  };
+}
+
+/** An invocation for four neighbours of a row, straight from memory. */
+function directProgram(name: string, transposeA: boolean, right: RightMatrix): WgslProgram {
+  return {
+    name,
+    reads: { a: "f32", ...right.reads },
+    writes: { c: "f32" },
+    uniforms: { ...sizes, ...right.uniforms },
+    workgroupSize: DIRECT,
+    code: /* wgsl */ `${right.code}
+fn main(group: u32, local: u32) {
+  let index = group * WORKGROUP + local;
+  let across = (u.N + 3u) / 4u;
+  let row = index / across % u.M;
+  let batch = index / (across * u.M);
+  let n0 = index % across * 4u;
+  let n1 = min(n0 + 1u, u.N - 1u);
+  let n2 = min(n0 + 2u, u.N - 1u);
+  let n3 = min(n0 + 3u, u.N - 1u);
+  let first = batch * u.strideA + row * ${transposeA ? "1u" : "u.K"};
+  var sums = vec4<f32>();
+  for (var k = 0u; k < u.K; k++) {
+    let values = vec4<f32>(${four.map((i) => `right(batch, k, n${i})`).join(", ")});
+    sums = fma(vec4<f32>(a[first + k${transposeA ? " * u.M" : ""}]), values, sums);
+  }
+  let at = (batch * u.M + row) * u.N + n0;
+  c[at] = sums.x;
+  if (n0 + 1u < u.N) { c[at + 1u] = sums.y; }
+  if (n0 + 2u < u.N) { c[at + 2u] = sums.z; }
+  if (n0 + 3u < u.N) { c[at + 3u] = sums.w; }
+}`,
+  };
+}
+
+/**
+ * Tiles in workgroup memory, sixteen sums in the registers of each invocation.
+ *
+ * @param side - of the square that a workgroup computes; each invocation has 4 x 4 of it
+ */
+function tiledProgram(name: string, side: number, transposeA: boolean, right: RightMatrix): WgslProgram {
+  const across = side / 4;
+  return {
+    name,
+    reads: { a: "f32", ...right.reads },
+    writes: { c: "f32" },
+    uniforms: { ...sizes, ...right.uniforms },
+    workgroupSize: across * across,
+    code: /* wgsl */ `${right.code}
+const SIDE = ${side}u;
+const DEPTH = ${DEPTH}u;
+var<workgroup> tileA: array<f32, ${side * DEPTH}>; // [DEPTH, SIDE]
+var<workgroup> tileB: array<f32, ${side * DEPTH}>;
+
+fn write(at: u32, n: u32, sums: vec4<f32>) {
+  if (n < u.N) { c[at] = sums.x; }
+  if (n + 1u < u.N) { c[at + 1u] = sums.y; }
+  if (n + 2u < u.N) { c[at + 2u] = sums.z; }
+  if (n + 3u < u.N) { c[at + 3u] = sums.w; }
+}
+
+fn main(group: u32, local: u32) {
+  let tilesN = (u.N + SIDE - 1u) / SIDE;
+  let tiles = tilesN * ((u.M + SIDE - 1u) / SIDE);
+  let batch = group / tiles;
+  let row0 = group % tiles / tilesN * SIDE;
+  let column0 = group % tilesN * SIDE;
+  let row = local / ${across}u * 4u;
+  let column = local % ${across}u * 4u;
+  ${four.map((i) => `var s${i} = vec4<f32>();`).join(" ")}
+  for (var k0 = 0u; k0 < u.K; k0 += DEPTH) {
+    for (var i = local; i < SIDE * DEPTH; i += WORKGROUP) {
+      ${transposeA ? "let m = i % SIDE; let ka = i / SIDE;" : "let ka = i % DEPTH; let m = i / DEPTH;"}
+      let atA = ${transposeA ? "(k0 + ka) * u.M + row0 + m" : "(row0 + m) * u.K + k0 + ka"};
+      var left = 0.0;
+      if (row0 + m < u.M && k0 + ka < u.K) { left = a[batch * u.strideA + atA]; }
+      tileA[ka * SIDE + m] = left;
+      ${right.alongK ? "let kb = i % DEPTH; let n = i / DEPTH;" : "let n = i % SIDE; let kb = i / SIDE;"}
+      var value = 0.0;
+      if (column0 + n < u.N && k0 + kb < u.K) { value = right(batch, k0 + kb, column0 + n); }
+      tileB[kb * SIDE + n] = value;
+    }
+    workgroupBarrier();
+    for (var k = 0u; k < DEPTH; k++) {
+      let p = k * SIDE + row;
+      let q = k * SIDE + column;
+      let values = vec4<f32>(tileB[q], tileB[q + 1u], tileB[q + 2u], tileB[q + 3u]);
+      ${four.map((i) => `s${i} = fma(vec4<f32>(tileA[p + ${i}u]), values, s${i});`).join("\n      ")}
+    }
+    workgroupBarrier();
+  }
+  let first = row0 + row;
+  let n = column0 + column;
+  let at = (batch * u.M + first) * u.N + n;
+  ${four.map((i) => `if (first + ${i}u < u.M) { write(at + ${i}u * u.N, n, s${i}); }`).join("\n  ")}
+}`,
+  };
+}
