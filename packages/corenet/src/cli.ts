@@ -1,16 +1,24 @@
 #!/usr/bin/env node
 import { createRequire } from "node:module";
 import { defineCommand } from "citty";
+import { chatCommand } from "./commands/chat.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { generateCommand } from "./commands/generate.ts";
+import { infoCommand } from "./commands/info.ts";
 import { planBatchesCommand } from "./commands/plan-batches.ts";
 import { runProgram } from "./commands/run-program.ts";
+import { scoreCommand } from "./commands/score.ts";
 import { trainCommand } from "./commands/train.ts";
 
 const { version } = createRequire(import.meta.url)("../package.json");
 const subCommands = {
   train: trainCommand({ name: "corenet train", defaultOut: "out" }),
   generate: generateCommand,
+  chat: chatCommand,
+  score: scoreCommand,
+  info: infoCommand,
   "plan-batches": planBatchesCommand,
+  doctor: doctorCommand,
 };
 const command = defineCommand({
   meta: {

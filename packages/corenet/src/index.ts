@@ -1,7 +1,15 @@
 export { cpu } from "@corenet/backend-cpu";
 export { wasm } from "@corenet/backend-wasm";
+export { webgpu } from "@corenet/backend-webgpu";
 export { isAbortError, type OnProgress, type Progress, Rng } from "@corenet/core";
-export { byteTokenizer, type Tokenizer } from "@corenet/formats";
+export {
+  byteTokenizer,
+  type HubOptions,
+  loadTokenizer,
+  openHub,
+  openModelFiles,
+  type Tokenizer,
+} from "@corenet/formats";
 export { type CausalLm, crossEntropy, type GenerateOptions, generate, KvCache } from "@corenet/nn";
 export {
   countParameters,

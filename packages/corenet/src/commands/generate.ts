@@ -1,14 +1,15 @@
 import { wasm } from "@corenet/backend-wasm";
-import { loadOpenElm } from "@corenet/openelm";
 import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
 import { generateText } from "../generate-text.ts";
+import { openLanguageModel } from "../model/open-language-model.ts";
 import { interruptible } from "./interrupt.ts";
+import { modelOption, modelOptions } from "./model-options.ts";
 import { checkOptions, commonOptions, integerOption, numberOption } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
 const options = {
-  model: { type: "string", valueHint: "DIR", description: "A Hugging Face folder, such as out/model." },
+  ...modelOptions,
   prompt: { type: "string", valueHint: "TEXT", description: "What the model continues." },
   "max-new-tokens": {
     type: "string",
@@ -38,13 +39,12 @@ const options = {
 
 /** The command that continues a text. */
 export const generateCommand = defineCommand({
-  meta: { name: "generate", description: "Continue a text with a model of byte tokens." },
+  meta: { name: "generate", description: "Continue a text." },
   args: options,
   async run({ args }) {
     checkOptions(args, options);
-    const { model: folder, prompt } = args;
-    if (folder === undefined)
-      throw new UsageError("--model is missing, expected a folder: --model=out/model.");
+    const from = modelOption(args.model);
+    const { prompt } = args;
     if (prompt === undefined)
       throw new UsageError('--prompt is missing, expected some text: --prompt="Once".');
     const sampling = given({
@@ -58,10 +58,13 @@ export const generateCommand = defineCommand({
 
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      using model = await loadOpenElm(folder, { signal });
+      const where = args.tokenizer === undefined ? {} : { tokenizer: args.tokenizer };
+      const { model, tokenizer } = await openLanguageModel(from, { ...where, signal });
+      using _model = model;
       let text = "";
+      const settings = { ...sampling, prompt, temperature, seed };
       if (!args.json) process.stdout.write(prompt);
-      for await (const piece of generateText(model, { ...sampling, prompt, temperature, seed, signal })) {
+      for await (const piece of generateText(model, { ...settings, tokenizer, signal })) {
         text += piece;
         if (!args.json) process.stdout.write(piece);
       }

@@ -1,0 +1,81 @@
+import { createInterface } from "node:readline/promises";
+import { wasm } from "@corenet/backend-wasm";
+import { Rng } from "@corenet/core";
+import type { ChatMessage, ChatTemplate } from "@corenet/formats";
+import { generateText, PromptCache } from "@corenet/nn";
+import { useBackend } from "@corenet/tensor";
+import { defineCommand } from "citty";
+import { openLanguageModel } from "../model/open-language-model.ts";
+import { paintFor } from "../terminal/colors.ts";
+import { interruptible } from "./interrupt.ts";
+import { modelOption, modelOptions } from "./model-options.ts";
+import { checkOptions, commonOptions, integerOption, numberOption } from "./options.ts";
+
+const options = {
+  ...modelOptions,
+  system: {
+    type: "string",
+    valueHint: "TEXT",
+    description: "What the model is told before the conversation.",
+  },
+  "max-new-tokens": { type: "string", valueHint: "N", description: "Of an answer, at most. 256." },
+  temperature: { type: "string", valueHint: "X", description: "0 takes the most likely. 0.8." },
+  seed: { type: "string", valueHint: "N", description: "One seed gives one conversation. 0." },
+  ...commonOptions,
+} as const;
+
+/** The command that talks in the terminal. */
+export const chatCommand = defineCommand({
+  meta: { name: "chat", description: "Talk with a model. An empty line or Ctrl-D ends the conversation." },
+  args: options,
+  async run({ args }) {
+    checkOptions(args, options);
+    const from = modelOption(args.model);
+    const maxNewTokens = integerOption("max-new-tokens", args["max-new-tokens"]) ?? 256;
+    const temperature = numberOption("temperature", args.temperature) ?? 0.8;
+    const rng = new Rng(integerOption("seed", args.seed) ?? 0);
+
+    await useBackend(wasm());
+    await interruptible(async (signal) => {
+      const tokenizer = args.tokenizer === undefined ? {} : { tokenizer: args.tokenizer };
+      const { model, tokenizer: words, chat } = await openLanguageModel(from, { ...tokenizer, signal });
+      using _model = model;
+      using promptCache = new PromptCache(model); // a turn reads only what is new in it
+      const template = chat ?? plainChat;
+      const messages: ChatMessage[] =
+        args.system === undefined ? [] : [{ role: "system", content: args.system }];
+      const bold = (text: string) => paintFor(process.stdout)("bold", text);
+      const input = createInterface({ input: process.stdin, terminal: false });
+      const close = () => input.close();
+      signal.addEventListener("abort", close);
+      try {
+        process.stdout.write(bold("> "));
+        for await (const line of input) {
+          if (line.trim() === "") break;
+          messages.push({ role: "user", content: line });
+          let answer = "";
+          const settings = { promptCache, maxNewTokens, temperature, rng, signal };
+          for await (const piece of generateText(model, words, {
+            ...settings,
+            prompt: template(messages),
+            ...(chat ? { addBos: false } : { stopStrings: ["\nUser:"] }), // a template writes its own bos
+          })) {
+            answer += piece;
+            process.stdout.write(piece);
+          }
+          messages.push({ role: "assistant", content: answer.trim() });
+          process.stdout.write(`\n${bold("> ")}`);
+        }
+        signal.throwIfAborted();
+      } finally {
+        signal.removeEventListener("abort", close);
+        input.close();
+        process.stdout.write("\n");
+      }
+    });
+  },
+});
+
+/** A conversation for models that were never taught one. */
+const plainChat: ChatTemplate = (messages) =>
+  `${messages.map(({ role, content }) => `${role === "user" ? "User" : "Assistant"}: ${content}\n`).join("")}Assistant:`;

@@ -1,0 +1,23 @@
+import type { ArgsDef } from "citty";
+import { UsageError } from "./usage-error.ts";
+
+/** Options of every command that reads a model. */
+export const modelOptions = {
+  model: {
+    type: "string",
+    valueHint: "DIR",
+    description: "A folder such as out/model, hf:owner/name on the Hugging Face hub, or a URL.",
+  },
+  tokenizer: {
+    type: "string",
+    valueHint: "PATH",
+    description:
+      "Its tokenizer.json or tokenizer.model, or a folder or hf:owner/name with it; else the model's own.",
+  },
+} as const satisfies ArgsDef;
+
+/** @throws UsageError when no model was named */
+export function modelOption(model: string | undefined): string {
+  if (model !== undefined) return model;
+  throw new UsageError("--model is missing, expected a folder or hf:owner/name: --model=out/model.");
+}
