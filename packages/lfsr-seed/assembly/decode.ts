@@ -1,0 +1,117 @@
+// A packed matrix, or rows of it, as floats.
+
+import { storeTransposed } from "../../tensor/assembly/pack";
+import { decodePanel } from "./panel";
+import {
+  codeBytes, codesAt, columnsOf, exponentsAt, groupsOf, isFlat, kindOf, lanesOf, rowsOf, seedsAt, sizeC, sizeK, sizeP,
+} from "./payload";
+import { TABLE_BYTES, fillTables } from "./stream";
+
+/** Bytes of eight gathered blocks: seeds, nibbles (C <= 255 makes at most 128 each), exponents. */
+// @ts-ignore: decorator
+@inline
+const GATHERED: usize = 32 + 8 * 128 + 16;
+
+// @ts-ignore: decorator
+@inline
+function roundUp(n: usize, to: usize): usize {
+  return ((n + to - 1) / to) * to;
+}
+
+/** Bytes of scratch that decoding needs: tables, eight gathered blocks, a panel and its transpose. */
+export function decodeScratchBytes(m: usize): usize {
+  return TABLE_BYTES + GATHERED + 2 * roundUp(<usize>sizeC(m) << 5, 16);
+}
+
+/** A panel [C, 8] as [8, C]. */
+function transposePanel(panel: usize, C: i32, dst: usize): void {
+  const stride = <usize>C << 2;
+  if ((C & 3) != 0) {
+    for (let c: usize = 0; c < <usize>C; c++) {
+      for (let lane: usize = 0; lane < 8; lane++) {
+        store<f32>(dst + lane * stride + (c << 2), load<f32>(panel + (c << 5) + (lane << 2)));
+      }
+    }
+    return;
+  }
+  for (let c: usize = 0; c < <usize>C; c += 4) {
+    const from = panel + (c << 5), to = dst + (c << 2);
+    storeTransposed(v128.load(from), v128.load(from, 32), v128.load(from, 64), v128.load(from, 96), to, stride);
+    storeTransposed(
+      v128.load(from, 16), v128.load(from, 48), v128.load(from, 80), v128.load(from, 112), to + 4 * stride, stride,
+    );
+  }
+}
+
+/**
+ * dst = the weights [first, end) of a run of blocks: block `base`, `base + step`, and so on, C weights each.
+ *
+ * @param work - scratch behind the tables
+ */
+function decodeRun(
+  kind: i32, m: usize, tables: usize, work: usize, base: usize, step: usize, first: i32, end: i32, dst: usize,
+): void {
+  const C = sizeC(m), P = sizeP(m), bytes = codeBytes(m);
+  const wide = sizeK(m) > 16;
+  const even = (P & 1) == 0;
+  const codes = work + 32, exponents = codes + 8 * 128;
+  const panel = work + GATHERED;
+  const lines = panel + roundUp(<usize>C << 5, 16);
+  const lastBlock = (end - 1) / C;
+  for (let block = first / C; block <= lastBlock; block += 8) {
+    let packed: u32 = 0;
+    for (let lane = 0; lane < 8; lane++) {
+      const at = base + <usize>min(block + lane, lastBlock) * step;
+      if (wide) store<u32>(work + (<usize>lane << 2), load<u32>(seedsAt(m, at)));
+      else store<u16>(work + (<usize>lane << 1), load<u16>(seedsAt(m, at)));
+      const from = codesAt(m, at), to = codes + <usize>(lane * bytes);
+      if (bytes == 2) store<u16>(to, load<u16>(from));
+      else memory.copy(to, from, bytes);
+      if (even) {
+        const pair = <u32>load<u8>(exponentsAt(m, at));
+        packed |= ((at & 1) != 0 ? pair >> 4 : pair & 15) << (lane << 2);
+      }
+    }
+    store<u32>(exponents, packed);
+    decodePanel(kind, m, tables, work, codes, exponents, panel);
+    const from = max(block * C, first), to = min((block + 8) * C, end);
+    const target = dst + (<usize>(from - first) << 2);
+    if (to - from == 8 * C) {
+      transposePanel(panel, C, target);
+    } else {
+      transposePanel(panel, C, lines);
+      memory.copy(target, lines + (<usize>(from - block * C) << 2), <usize>(to - from) << 2);
+    }
+  }
+}
+
+/**
+ * dst = weights [begin, end) of one row.
+ *
+ * @param scratch - decodeScratchBytes, the tables filled
+ */
+export function decodeRowPart(
+  kind: i32, m: usize, scratch: usize, row: usize, begin: i32, end: i32, dst: usize,
+): void {
+  if (begin >= end) return;
+  const work = scratch + TABLE_BYTES;
+  if (!isFlat(m)) {
+    decodeRun(kind, m, scratch, work, row, <usize>lanesOf(m), begin, end, dst);
+    return;
+  }
+  const columns = <usize>columnsOf(m), C = <usize>sizeC(m);
+  const before = row * columns;
+  const block = before / C, skip = <i32>(before - block * C); // a row begins inside a block
+  decodeRun(kind, m, scratch, work, block, 1, skip + begin, skip + end, dst);
+}
+
+/** out [n, columns] = the rows of matrix m with the given ids (i32), or all in order where `ids` is 0, for [begin, end). */
+export function lfsrRows(m: usize, ids: usize, out: usize, scratch: usize, begin: i32, end: i32): void {
+  const columns = columnsOf(m);
+  const kind = kindOf(m);
+  fillTables(m, scratch);
+  for (let i = <usize>begin; i < <usize>end; i++) {
+    const row = ids ? <usize>load<u32>(ids + (i << 2)) : i;
+    decodeRowPart(kind, m, scratch, row, 0, columns, out + (i * <usize>columns << 2));
+  }
+}
