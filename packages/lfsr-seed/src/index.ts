@@ -1,1 +1,67 @@
-export * from "./codec.ts";
+export {
+  type CompressCheckpointOptions,
+  type CompressProgress,
+  compressCheckpoint,
+} from "./checkpoint/compress-checkpoint.ts";
+export { type EncodeEstimate, estimateEncodeTime } from "./checkpoint/estimate-encode-time.ts";
+export {
+  type CompressReport,
+  type KeptTensor,
+  reportTable,
+  type TensorReport,
+  tensorsAtTheEdge,
+} from "./checkpoint/report.ts";
+export { reportSvg } from "./checkpoint/report-svg.ts";
+export type { SelectOptions } from "./checkpoint/select-tensors.ts";
+export {
+  type BlockBatch,
+  type BlockCode,
+  type BlockCodes,
+  type BlockGrid,
+  type BlockSearch,
+  type BlockSearchOptions,
+  basisMatrix,
+  bitsPerWeight,
+  blockGrid,
+  createSeedLibrary,
+  decodeRows,
+  decodeTensor,
+  type EncodeBlockOptions,
+  type EncodedBlock,
+  type EncodedTensor,
+  type EncodeStats,
+  type EncodeTensorOptions,
+  type ExpBias,
+  type ExponentRule,
+  emptyBlockCodes,
+  encodeBlock,
+  encodeTensor,
+  indexToSeed,
+  integerBasis,
+  isMaximalLength,
+  type LfsrBits,
+  type LfsrConfig,
+  type LfsrConfigOptions,
+  type LfsrLayout,
+  type LfsrRegister,
+  type LfsrTensor,
+  lfsrConfig,
+  lfsrJump,
+  lfsrSequence,
+  lfsrStates,
+  lfsrStep,
+  lfsrTaps,
+  payloadBytes,
+  payloadSizes,
+  type RowRange,
+  readBlockCode,
+  referenceSearch,
+  type SeedLibrary,
+  type SourceDtype,
+  sameConfig,
+  seedToIndex,
+  type WorstBlock,
+} from "./codec.ts";
+export { lfsrEntries } from "./container/lfsr-entries.ts";
+export { nanoEntries, readNanoTensor } from "./container/nano-seed-lm.ts";
+export { lfsrTensorNames, readLfsrTensor } from "./container/read-lfsr-tensor.ts";
