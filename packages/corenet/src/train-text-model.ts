@@ -9,6 +9,7 @@ import type { RunResult } from "./run/result.ts";
 import { type RunPaths, readResult, removeRun, runPaths, writeResult } from "./run/run-folder.ts";
 import type { RunSettings } from "./run/settings.ts";
 import { trainToEnd } from "./run/train-to-end.ts";
+import { windowSaving } from "./run/window-saving.ts";
 import { longestWindow } from "./run/window-scales.ts";
 import { writeSample } from "./run/write-sample.ts";
 import type { TextSource } from "./text/read-text.ts";
@@ -65,7 +66,8 @@ export async function trainTextModel(options: TrainTextOptions): Promise<TextRun
   await checkReload(model, paths.model, firstBlock);
   const heldOut = await evaluate(model, split.heldOut, { signal, onEvent });
   const sample = await writeSample(model, firstBlock, { seed: settings.seed, signal, onEvent });
-  const result: RunResult = { version: 2, heldOut, sample, ...trained.facts };
+  const windows = windowSaving(settings);
+  const result: RunResult = { version: 2, heldOut, windows, sample, ...trained.facts };
   await writeResult(paths, result);
   return { paths, settings, result, wasFinished: false };
 }

@@ -87,6 +87,8 @@ test("says that a finished run is finished, at once and with what came out", asy
   expect(code).toBe(0);
   expect(stdout).toContain("This run is finished; --fresh starts anew.");
   expect(stdout).toMatch(/this model +\d+\.\d{3}\n +gzip -9 +\d\.\d{3}\n +brotli 11 +\d\.\d{3}/);
+  expect(stdout).toContain("windows of 16, 32 bytes: ");
+  expect(stdout).toContain("% fewer FLOPs than windows of 32 bytes throughout");
   expect(stdout).toContain(join(run, "report.html"));
   expect(readFileSync(join(run, "model/model.safetensors")).equals(before)).toBe(true);
 });

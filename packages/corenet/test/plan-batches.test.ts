@@ -32,7 +32,12 @@ test("saves what the method's sheet says, to four decimals", async () => {
 });
 
 test("prints the table and draws the epoch", async () => {
-  const { code, stdout } = await plan("--sampler=variable", "--samples=20000", "--epochs=2", "--svg=plan.svg");
+  const { code, stdout } = await plan(
+    "--sampler=variable",
+    "--samples=20000",
+    "--epochs=2",
+    "--svg=plan.svg",
+  );
   expect(code).toBe(0);
   expect(stdout).toContain("MSc-VBS: 20000 images, epochs: 2; one scale: 128 of 224 x 224");
   expect(stdout).toMatch(/320 x 320 +62 +7\.4 % +0\.99/);

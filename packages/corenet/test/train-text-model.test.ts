@@ -38,7 +38,7 @@ test("run.json says everything that the result depends on", () => {
   const written = JSON.parse(readFileSync(run.paths.settings, "utf8"));
   expect(written).toEqual(run.settings);
   expect(written).toMatchObject({
-    version: 1,
+    version: 2,
     text: {
       from: text,
       files: 1,
@@ -126,7 +126,7 @@ test("refuses checkpoints without run.json, and a run.json of something else", a
   await expect(trainInto("lost")).rejects.toThrow("1 checkpoints and no run.json");
 
   mkdirSync(join(folder, "other"));
-  writeFileSync(join(folder, "other/run.json"), '{"version":2}');
+  writeFileSync(join(folder, "other/run.json"), '{"version":1}');
   await expect(trainInto("other")).rejects.toThrow("is not of a run of this version");
 });
 
@@ -162,10 +162,20 @@ test("the report stands alone and shows everything", async () => {
   for (const { model, gzip, brotli } of [run.result.heldOut]) {
     for (const bits of [model, gzip, brotli]) expect(page).toContain(bits.toFixed(3));
   }
-  for (const title of ["Held-out text", "Loss", "Sample", "Model", "Learning rate", "Speed", "Settings"]) {
+  for (const title of [
+    "Held-out text",
+    "Loss",
+    "Windows",
+    "Sample",
+    "Model",
+    "Learning rate",
+    "Speed",
+    "Settings",
+  ]) {
     expect(page).toContain(`<h2>${title}</h2>`);
   }
-  expect(page.match(/<svg/g)?.length).toBe(10); // five figures, each wide and narrow
+  expect(page).toContain("% fewer FLOPs than windows of 32 bytes throughout");
+  expect(page.match(/<svg/g)?.length).toBe(12); // six figures, each wide and narrow
   expect(page).toContain(run.settings.text.sha256);
   expect(page).toContain("feed-forward 64");
 });

@@ -1,7 +1,9 @@
+import { Rng } from "@corenet/core";
 import { openElmConfig } from "@corenet/openelm";
 import * as Plot from "@observablehq/plot";
 import type { RunCurve, RunResult } from "../run/result.ts";
-import type { ModelSettings } from "../run/settings.ts";
+import type { ModelSettings, RunSettings } from "../run/settings.ts";
+import { scaleShares, windowScales } from "../run/window-scales.ts";
 import { pickEvenly } from "../text/pick-evenly.ts";
 import { figure } from "./figure.ts";
 import { smooth } from "./smooth.ts";
@@ -117,6 +119,25 @@ export function learningRateChart({ learningRate }: RunCurve): string {
       marks: [
         Plot.lineY(pickEvenly(points, mostPoints), { x: "step", y: "rate", stroke: ours, strokeWidth: 2 }),
       ],
+    }),
+  });
+}
+
+/** Which length each step has. */
+export function windowChart({ training, seed }: Pick<RunSettings, "training" | "seed">): string {
+  const scaleAt = windowScales(training, new Rng(seed));
+  const steps = Array.from({ length: training.steps }, (_, step) => ({ step: step + 1, ...scaleAt(step) }));
+  const scales = scaleShares(training.sequences).reverse();
+  return figure({
+    caption: `Bytes in a window at each step; batches of ${scales.map(({ length, batchSize }) => `${batchSize} x ${length}`).join(", ")}.`,
+    label: "Length of windows by step",
+    height: 60 + 26 * scales.length,
+    plot: () => ({
+      marginLeft: 50,
+      marginBottom: 44,
+      x: { label: "step" },
+      y: { label: "bytes", domain: scales.map(({ length }) => length) },
+      marks: [Plot.tickX(pickEvenly(steps, mostPoints), { x: "step", y: "length", stroke: ours, inset: 3 })],
     }),
   });
 }

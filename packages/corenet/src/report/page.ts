@@ -1,6 +1,7 @@
+import { describeSaving } from "../run/window-saving.ts";
 import { formatDuration } from "../terminal/duration.ts";
 import type { TextRun } from "../train-text-model.ts";
-import { bitsChart, layerChart, learningRateChart, lossChart, speedChart } from "./charts.ts";
+import { bitsChart, layerChart, learningRateChart, lossChart, speedChart, windowChart } from "./charts.ts";
 import { escapeHtml } from "./escape-html.ts";
 
 /** The report of a run as one HTML document that needs nothing else: no script, no font, no network. */
@@ -13,6 +14,7 @@ export function reportPage({ settings, result }: TextRun): string {
     ["model", `${(settings.parameters / 1e6).toFixed(2)} M parameters, ${settings.model.numLayers} layers`],
     ["trained", `${settings.training.steps} steps in ${formatDuration(1000 * result.seconds)}`],
     ["speed", `${Math.round(result.tokensPerSecond)} tokens/s`],
+    ["saved", `${(100 * result.windows.saving).toFixed(1)} % of the FLOPs`],
   ];
   return `<!doctype html>
 <html lang="en">
@@ -31,6 +33,8 @@ export function reportPage({ settings, result }: TextRun): string {
 </header>
 <section><h2>Held-out text</h2>${bitsChart(result)}</section>
 <section><h2>Loss</h2>${lossChart(result)}</section>
+<section><h2>Windows</h2>${windowChart(settings)}
+<p>Short windows first, as many bytes in each batch: ${describeSaving(result.windows)}.</p></section>
 <section><h2>Sample</h2>
 <p>The model went on from the first words, which are held-out text, at temperature 0.8.</p>
 <pre><mark>${escapeHtml(sample.prompt)}</mark>${escapeHtml(sample.text)}</pre></section>

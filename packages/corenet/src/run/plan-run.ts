@@ -32,8 +32,8 @@ const tokensForLarge = 3_500_000;
 const defaults: Omit<TrainingSettings, "steps"> = {
   sequences: {
     ...{ baseLength: 256, baseBatch: 2, spacing: "doubling", divisor: 64, count: 1, includeBase: "inRange" },
-    ...{ startMinLength: 64, startMaxLength: 64, endMinLength: 64, endMaxLength: 256 },
-    ...{ epochs: 20, growUntil: 1, shape: "linear" },
+    ...{ startMinLength: 64, startMaxLength: 64, endMinLength: 256, endMaxLength: 256 },
+    ...{ epochs: 10, growUntil: 1, shape: { milestones: [6, 8] } }, // 64 for three fifths, then 128, then 256
   },
   ...{ embeddingScale: 16, learningRate: 4e-3, minLearningRate: 4e-4, warmup: 100 },
   ...{ weightDecay: 0.1, beta1: 0.9, beta2: 0.95, clip: 1, zLoss: 1e-4 },

@@ -1,4 +1,5 @@
 import type { CompressedBits } from "../text/compressed-bits.ts";
+import type { WindowSaving } from "./window-saving.ts";
 
 /** What came out of a run: `result.json`. */
 export interface RunResult {
@@ -8,6 +9,8 @@ export interface RunResult {
   /** Time of all steps, those before interruptions included. */
   readonly seconds: number;
   readonly tokensPerSecond: number;
+  /** What the lengths of its windows saved. */
+  readonly windows: WindowSaving;
   readonly sample: { readonly prompt: string; readonly text: string };
   readonly curve: RunCurve;
 }

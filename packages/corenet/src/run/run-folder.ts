@@ -76,7 +76,7 @@ export async function removeRun(paths: RunPaths): Promise<void> {
 }
 
 const settingsParts = ["text", "seed", "model", "parameters", "training"];
-const resultParts = ["heldOut", "sample", "curve"];
+const resultParts = ["heldOut", "windows", "sample", "curve"];
 
 async function parse<T extends { version: 2 }>(path: string, parts: readonly string[]): Promise<T> {
   const json = await readJson(path);

@@ -32,7 +32,7 @@ export async function trainOnText(
     params: model.params as TensorTree, // a model to be trained is not packed: train says so otherwise
     loss: (params, { tokens, targets }) =>
       tidy(() => crossEntropy(model.withParams(params).forward(tokens), targets, { zLoss })),
-    batches: batchesOf(training, pieces, rng.split("batches")),
+    batches: batchesOf(training, pieces, rng),
     optimizer: { weightDecay, beta1, beta2 },
     schedule: cosineSchedule({
       peak: training.learningRate,
@@ -52,10 +52,10 @@ function batchesOf(
   pieces: readonly Uint8Array[],
   rng: Rng,
 ): BatchSource<TextBatch> {
-  const scaleAt = windowScales(training, rng.split("scales"));
+  const scaleAt = windowScales(training, rng);
   const sources = scaleShares(training.sequences).map(({ length, batchSize }) => [
     length,
-    windowBatches(pieces, { batchSize, length, rng: rng.split(length) }),
+    windowBatches(pieces, { batchSize, length, rng: rng.split("batches").split(length) }),
   ]);
   return scaledBatches((step) => String(scaleAt(step).length), Object.fromEntries(sources));
 }

@@ -2,12 +2,17 @@ import type { Rng } from "@corenet/core";
 import { curriculumSequences, type SequenceScale, stepScales } from "@corenet/multiscale-sampler";
 import type { SequenceSettings, TrainingSettings } from "./settings.ts";
 
-/** Length and batch of each step: a pure function of settings and seed. */
+/**
+ * Length and batch of each step: a pure function of its arguments.
+ *
+ * @param rng - of the run; nothing is drawn of it
+ */
 export function windowScales(
   { sequences, steps }: Pick<TrainingSettings, "sequences" | "steps">,
-  random: Rng,
+  rng: Rng,
 ): (step: number) => SequenceScale {
-  return stepScales({ steps, epochs: sequences.epochs, scales: curriculumSequences(sequences), random });
+  const scales = curriculumSequences(sequences);
+  return stepScales({ steps, epochs: sequences.epochs, scales, random: rng.split("windows") });
 }
 
 /** A scale of the training, and the part of the steps that is expected to have it. */

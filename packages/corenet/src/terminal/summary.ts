@@ -1,3 +1,5 @@
+import { describeSaving } from "../run/window-saving.ts";
+import { scaleShares } from "../run/window-scales.ts";
 import type { TextRun } from "../train-text-model.ts";
 import type { Paint } from "./colors.ts";
 import { formatDuration } from "./duration.ts";
@@ -5,6 +7,7 @@ import { formatDuration } from "./duration.ts";
 /** What came out of a run, and where it lies, for people. */
 export function summarize({ paths, result, settings }: TextRun, paint: Paint): string {
   const { heldOut } = result;
+  const lengths = scaleShares(settings.training.sequences).map(({ length }) => length);
   const rows: [name: string, bits: number][] = [
     ["this model", heldOut.model],
     ["gzip -9", heldOut.gzip],
@@ -21,6 +24,7 @@ export function summarize({ paths, result, settings }: TextRun, paint: Paint): s
     "",
     `${settings.training.steps} steps in ${formatDuration(1000 * result.seconds)}, ` +
       `${Math.round(result.tokensPerSecond)} tokens/s`,
+    `windows of ${lengths.join(", ")} bytes: ${describeSaving(result.windows)}`,
     `model   ${paths.model} (reloaded: the same logits, bit for bit)`,
     `report  ${paths.report}`,
   ].join("\n");

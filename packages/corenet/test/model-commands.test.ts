@@ -1,0 +1,116 @@
+import { spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { createOpenElm, openElmConfig, Rng, saveOpenElm, useBackend, wasm } from "corenet";
+import { afterAll, beforeAll, expect, test } from "vitest";
+
+const program = join(import.meta.dirname, "../src/cli.ts");
+let folder: string;
+let model: string;
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), "corenet-models-"));
+  model = join(folder, "model");
+  await useBackend(wasm());
+  const config = openElmConfig({
+    ...{ vocabSize: 256, contextLength: 64, numLayers: 2, modelDim: 32, headDim: 8, groupSize: 2 },
+    ...{ qkvMultipliers: [0.5, 1], ffnMultipliers: [0.5, 2], ffnDivisor: 8 },
+  });
+  using random = await createOpenElm(config, { rng: new Rng(1) });
+  await saveOpenElm(random, model);
+  const questions = [
+    { context: "One and one is", choices: ["two", "three"], answer: 0 },
+    { context: "Two and one is", choices: ["two", "three"], answer: 1 },
+    { context: "Two and two is", choices: ["four", "five"], answer: 0 },
+  ];
+  writeFileSync(join(folder, "task.jsonl"), questions.map((question) => `${JSON.stringify(question)}\n`).join(""));
+  writeFileSync(join(folder, "text.txt"), "Some words to be predicted, byte by byte, in windows of the context. ".repeat(3));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** Runs the command with `input` on its standard input. */
+function corenet(args: readonly string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, ["--conditions=@corenet/source", program, ...args], { cwd: folder });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (data) => {
+    stdout += data;
+  });
+  child.stderr.on("data", (data) => {
+    stderr += data;
+  });
+  child.stdin.end(input);
+  return new Promise((resolve) => {
+    child.on("close", (code) => resolve({ code: code ?? -1, stdout, stderr }));
+  });
+}
+
+test("info shows the layers of a checkpoint", async () => {
+  const { code, stdout } = await corenet(["info", "--model", model]);
+  expect(code).toBe(0);
+  expect(stdout).toContain("OpenELM, 2 layers, width 32, heads of 8");
+  expect(stdout.split("\n").filter((line) => /^ +\d+ +\d+ +\d+ +\d+ +█+$/.test(line))).toHaveLength(2);
+  const json = JSON.parse((await corenet(["info", "--model", model, "--json"])).stdout);
+  expect(json).toMatchObject({ missing: [], extra: [], config: { vocabSize: 256 } });
+});
+
+test("score gives a text's perplexity", async () => {
+  const { code, stdout } = await corenet(["score", "--model", model, "--text", "text.txt", "--json"]);
+  expect(code).toBe(0);
+  const score = JSON.parse(stdout);
+  expect(score.tokens).toBe(readFileSync(join(folder, "text.txt")).length - 1);
+  expect(score.bitsPerByte).toBeGreaterThan(7); // random weights know nothing
+  expect(score.bitsPerByte).toBeLessThan(9);
+  const strided = await corenet(["score", "--model", model, "--text", "text.txt", "--stride", "16"]);
+  expect(strided.stdout).toMatch(/bits per byte +[\d.]+\n/);
+});
+
+test("score answers multiple choice, and goes on where it was stopped", async () => {
+  const args = ["score", "--model", model, "--task", "task.jsonl"];
+  const { code, stdout } = await corenet(args);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/questions +3\nacc +[\d.]+ ± [\d.]+ +\(95 %: [\d.]+ to [\d.]+\)\nacc_norm/);
+  const results = join(folder, "results.jsonl");
+  await corenet([...args, "--resume", results]);
+  const lines = readFileSync(results, "utf8").trim().split("\n");
+  expect(lines).toHaveLength(3);
+  writeFileSync(results, `${JSON.stringify({ ...JSON.parse(lines[0] as string), correct: true })}\n`);
+  const whole = JSON.parse((await corenet([...args, "--resume", results, "--json"])).stdout);
+  expect(readFileSync(results, "utf8").trim().split("\n")).toHaveLength(3);
+  const right = lines.slice(1).filter((line) => JSON.parse(line).correct).length + 1; // the first was believed
+  expect(whole.accuracy.value).toBeCloseTo(right / 3);
+});
+
+test("chat answers each line until an empty one", async () => {
+  const { code, stdout } = await corenet(["chat", "--model", model, "--max-new-tokens", "5"], "Hi\nAgain\n\nnever\n");
+  expect(code).toBe(0);
+  expect(stdout.split("> ")).toHaveLength(4);
+  const same = await corenet(["chat", "--model", model, "--max-new-tokens", "5"], "Hi\nAgain\n\n");
+  expect(same.stdout).toBe(stdout);
+});
+
+test("doctor looks at the machine", async () => {
+  const { code, stdout } = await corenet(["doctor", "--json"]);
+  expect(code).toBe(0);
+  const findings = JSON.parse(stdout) as { name: string; value: unknown }[];
+  const value = (name: string) => findings.find((finding) => finding.name === name)?.value;
+  expect(value("Node")).toBe(process.versions.node);
+  expect(value("SIMD")).toBe(true);
+  expect(Number.parseFloat(String(value("f32 product")))).toBeGreaterThan(0);
+});
+
+test.each([
+  [["score", "--model", "m"], 2, "got --text and --task both or neither"],
+  [["score", "--text", "text.txt"], 2, "--model is missing"],
+  [["score", "--model", "MODEL", "--task", "text.txt"], 1, "line 1 of text.txt is not JSON"],
+  [["info", "--model", "nothing"], 1, 'cannot read the folder nothing: ENOENT. Check the path; a model on the hub is "hf:owner/name"'],
+  [["chat", "--model", "hf:nothing"], 1, 'repository is "nothing", expected "owner/name"'],
+  [["generate", "--model", "MODEL", "--prompt", "a", "--tokenizer", "none.json"], 1, "none.json: ENOENT"],
+])("%j fails in one sentence", async (args, code, message) => {
+  const run = await corenet(args.map((arg) => (arg === "MODEL" ? model : arg)));
+  expect(run.stderr).toContain(message);
+  expect(run.stderr).not.toContain("    at ");
+  expect(run.code).toBe(code);
+});
