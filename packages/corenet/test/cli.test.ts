@@ -65,7 +65,7 @@ test.each([
   [["train", "--text", "none", "--out", "new"], /cannot read .*none: ENOENT/],
   [["train", "--text", "empty.txt", "--out", "new"], /empty\.txt has no text/],
   [["train", "--text", "short.txt", "--out", "new"], /the text has 5 bytes/],
-  [["generate", "--model", "none", "--prompt", "a"], /none\/config\.json: ENOENT/],
+  [["generate", "--model", "none", "--prompt", "a"], /cannot read the folder none: ENOENT/],
 ])("says in one sentence why %j fails", async (args, message) => {
   writeFileSync(join(folder, "empty.txt"), "");
   writeFileSync(join(folder, "short.txt"), "short");

@@ -24,15 +24,24 @@ beforeAll(async () => {
     { context: "Two and one is", choices: ["two", "three"], answer: 1 },
     { context: "Two and two is", choices: ["four", "five"], answer: 0 },
   ];
-  writeFileSync(join(folder, "task.jsonl"), questions.map((question) => `${JSON.stringify(question)}\n`).join(""));
-  writeFileSync(join(folder, "text.txt"), "Some words to be predicted, byte by byte, in windows of the context. ".repeat(3));
+  writeFileSync(
+    join(folder, "task.jsonl"),
+    questions.map((question) => `${JSON.stringify(question)}\n`).join(""),
+  );
+  writeFileSync(
+    join(folder, "text.txt"),
+    "Some words to be predicted, byte by byte, in windows of the context. ".repeat(3),
+  );
 });
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
 /** Runs the command with `input` on its standard input. */
-function corenet(args: readonly string[], input = ""): Promise<{ code: number; stdout: string; stderr: string }> {
+function corenet(
+  args: readonly string[],
+  input = "",
+): Promise<{ code: number; stdout: string; stderr: string }> {
   const child = spawn(process.execPath, ["--conditions=@corenet/source", program, ...args], { cwd: folder });
   let [stdout, stderr] = ["", ""];
   child.stdout.on("data", (data) => {
@@ -84,7 +93,10 @@ test("score answers multiple choice, and goes on where it was stopped", async ()
 });
 
 test("chat answers each line until an empty one", async () => {
-  const { code, stdout } = await corenet(["chat", "--model", model, "--max-new-tokens", "5"], "Hi\nAgain\n\nnever\n");
+  const { code, stdout } = await corenet(
+    ["chat", "--model", model, "--max-new-tokens", "5"],
+    "Hi\nAgain\n\nnever\n",
+  );
   expect(code).toBe(0);
   expect(stdout.split("> ")).toHaveLength(4);
   const same = await corenet(["chat", "--model", model, "--max-new-tokens", "5"], "Hi\nAgain\n\n");
@@ -105,7 +117,11 @@ test.each([
   [["score", "--model", "m"], 2, "got --text and --task both or neither"],
   [["score", "--text", "text.txt"], 2, "--model is missing"],
   [["score", "--model", "MODEL", "--task", "text.txt"], 1, "line 1 of text.txt is not JSON"],
-  [["info", "--model", "nothing"], 1, 'cannot read the folder nothing: ENOENT. Check the path; a model on the hub is "hf:owner/name"'],
+  [
+    ["info", "--model", "nothing"],
+    1,
+    'cannot read the folder nothing: ENOENT. Check the path; a model on the hub is "hf:owner/name"',
+  ],
   [["chat", "--model", "hf:nothing"], 1, 'repository is "nothing", expected "owner/name"'],
   [["generate", "--model", "MODEL", "--prompt", "a", "--tokenizer", "none.json"], 1, "none.json: ENOENT"],
 ])("%j fails in one sentence", async (args, code, message) => {
