@@ -3,7 +3,8 @@
  * packages/<p>/src/generated/kernels-{relaxed,simd}.ts: base64, so that no bundler has to know about wasm files.
  * That module works on a heap it is linked to. packages/<p>/assembly/<m>/index.ts becomes a module of its own with a
  * memory of its own, which it exports: <m>-{relaxed,simd}.ts beside the other.
- * Also brings tfjs's own binary into packages/backend-wasm/src/generated/tfjs-simd.ts, and what we use of its cpu and
+ * Also brings the binaries of @jsquash's codecs into packages/data/src/generated/codec-{jpeg,png}.ts,
+ * tfjs's own binary into packages/backend-wasm/src/generated/tfjs-simd.ts, and what we use of its cpu and
  * wasm backends into packages/backend-{cpu,wasm}/src/generated/tfjs-{cpu,wasm}.ts.
  *
  * What has not changed is not built again: every output names the hash of its inputs in its first line.
@@ -145,6 +146,16 @@ const tfjs = join(
 await generate(join(root, "packages/backend-wasm/src/generated/tfjs-simd.ts"), hashOf([tfjs]), async () =>
   readFileSync(tfjs),
 );
+
+const codecs = {
+  jpeg: "@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm",
+  png: "@jsquash/png/codec/pkg/squoosh_png_bg.wasm",
+};
+for (const [format, name] of Object.entries(codecs)) {
+  const file = require.resolve(name);
+  const output = join(root, `packages/data/src/generated/codec-${format}.ts`);
+  await generate(output, hashOf([file]), async () => readFileSync(file));
+}
 
 for (const name of ["cpu", "wasm"] as const) {
   const output = join(root, `packages/backend-${name}/src/generated/tfjs-${name}.ts`);

@@ -1,3 +1,5 @@
+import { fromBase64 } from "@corenet/core";
+
 /** A kernel module over a heap of its own, for tests and benches of the kernels alone. */
 export interface Heap {
   /** Calls an export of the module: numbers in, a number or nothing out. */
@@ -23,8 +25,7 @@ const GUARD_BYTE = 0xa5; // not the poison: NaN read behind the end and written 
 /** Links `module` (base64) to an unshared memory. What is allocated is full of NaN. */
 export function createHeap(module: string): Heap {
   const memory = new WebAssembly.Memory({ initial: 64, maximum: 65536, shared: true });
-  const bytes = Uint8Array.from(atob(module), (letter) => letter.charCodeAt(0)); // Buffer is Node's alone
-  const instance = new WebAssembly.Instance(new WebAssembly.Module(bytes), { env: { memory } });
+  const instance = new WebAssembly.Instance(new WebAssembly.Module(fromBase64(module)), { env: { memory } });
   let top = 1024;
   let guards: number[] = [];
 

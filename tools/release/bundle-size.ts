@@ -89,7 +89,7 @@ async function bundleSize(app: string, program: string): Promise<BundleSize> {
   let [code, binary] = [0, 0];
   for (const { path, contents } of outputFiles) {
     const bytes = gzipSync(contents, { level: 9 }).length;
-    if (/[\\/](kernels|tfjs)-(relaxed|simd)-[^\\/]*\.js$/.test(path)) binary += bytes;
+    if (/[\\/](kernels|tfjs|codec)-(relaxed|simd|jpeg|png)-[^\\/]*\.js$/.test(path)) binary += bytes;
     else code += bytes;
   }
   return { code, binary };

@@ -1,8 +1,8 @@
 import { BackendError, FormatError, throwIfAborted, yieldToEventLoop } from "@corenet/core";
+import { compileOnce } from "./compile-once.ts";
 import { flattenAlpha } from "./flatten-alpha.ts";
 import type { ImageHeader } from "./image-header.ts";
 import type { RgbImage } from "./rgb-image.ts";
-import { wasmFromPackage } from "./wasm-from-package.ts";
 
 interface Codec {
   /** Decodes to RGBA. Throws an Error whose message says why not. */
@@ -17,6 +17,8 @@ interface RgbaImage {
   readonly height: number;
 }
 
+const jpegModule = compileOnce(() => import("./generated/codec-jpeg.ts"));
+const pngModule = compileOnce(() => import("./generated/codec-png.ts"));
 const start = { jpeg: startJpeg, png: startPng };
 const codecs: { jpeg?: Promise<Codec> | undefined; png?: Promise<Codec> | undefined } = {};
 
@@ -61,8 +63,8 @@ async function loadCodec(format: "jpeg" | "png"): Promise<Codec> {
     const codec = await loading.catch((cause) => {
       if (codecs[format] === loading) codecs[format] = undefined;
       throw new BackendError(
-        `decodeImage: the WebAssembly of @jsquash/${format} does not load: ${reasonOf(cause)}. Serve its .wasm file ` +
-          "beside its code, or, in Node, install sharp.",
+        `decodeImage: the WebAssembly of @jsquash/${format} does not load: ${reasonOf(cause)}. ` +
+          "A page must allow script-src 'wasm-unsafe-eval'; in Node, install sharp.",
         { cause },
       );
     });
@@ -73,11 +75,10 @@ async function loadCodec(format: "jpeg" | "png"): Promise<Codec> {
 
 async function startJpeg(): Promise<Codec> {
   const { default: startModule } = await import("@jsquash/jpeg/codec/dec/mozjpeg_dec.js");
-  const wasm = await wasmFromPackage("@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm");
+  const wasm = await jpegModule();
   const messages: string[] = [];
   const printErr = (text: string) => void messages.push(text); // libjpeg's warnings; else they go to the console
-  const options = { noInitialRun: true, printErr, ...(wasm && { instantiateWasm: instantiate(wasm) }) };
-  const module = await startModule(options);
+  const module = await startModule({ noInitialRun: true, printErr, instantiateWasm: instantiate(wasm) });
   const codec: Codec = {
     hasEnded: false,
     decode(bytes) {
@@ -97,7 +98,7 @@ async function startJpeg(): Promise<Codec> {
 
 async function startPng(): Promise<Codec> {
   const { default: startModule, decode } = await import("@jsquash/png/codec/pkg/squoosh_png.js");
-  const wasm = await wasmFromPackage("@jsquash/png/codec/pkg/squoosh_png_bg.wasm");
+  const wasm = await pngModule();
   defineImageData();
   const module = await startModule(wasm);
   return {
