@@ -35,7 +35,7 @@ function corenet(...args: string[]): Promise<{ code: number; stdout: string; std
 test("explains itself, without colours where there is no terminal", async () => {
   const help = await corenet("--help");
   expect(help.code).toBe(0);
-  expect(help.stdout).toContain("corenet train|generate|plan-batches");
+  for (const name of ["train", "generate", "plan-batches"]) expect(help.stdout).toContain(name);
   const { stdout } = await corenet("train", "--help");
   for (const option of ["--text", "--out", "--minutes", "--fresh", "--seed", "--json"])
     expect(stdout).toContain(option);
