@@ -20,6 +20,7 @@ export { nodeFs, nodePath } from "./node-builtin.ts";
 export { openCheckpoint } from "./open-checkpoint.ts";
 export { openModelFiles } from "./open-model-files.ts";
 export { openSafetensors } from "./open-safetensors.ts";
+export type { PackedContainer, PackedInfo } from "./packed-container.ts";
 export { readJson } from "./read-json.ts";
 export type { TensorFile, TensorInfo } from "./tensor-file.ts";
 export { toFloat32 } from "./to-float32.ts";

@@ -10,6 +10,8 @@ import {
   type ByteSource,
   type Dtype,
   openCheckpoint,
+  type PackedContainer,
+  type PackedInfo,
   readJson,
   type TensorFile,
   type TensorInfo,
@@ -31,11 +33,19 @@ import { buildParameters, type OpenElmParams, parameterShapes } from "./paramete
 export interface LoadOptions {
   /** How matrices are kept: widened to float32, or in the 16 bits that the file has. @default "f32" */
   storage?: "f32" | "as-is";
+  /** How packed matrices lie in the file, such as `lfsrContainer()`: they stay packed. @default none */
+  packed?: readonly PackedContainer<PackedMatrix>[];
   signal?: AbortSignal;
   onProgress?: OnProgress;
 }
 
 type Leaf = Tensor | PackedMatrix;
+
+/** Where a packed matrix lies. */
+interface Packed {
+  readonly container: PackedContainer<PackedMatrix>;
+  readonly info: PackedInfo;
+}
 
 /**
  * Loads a Hugging Face folder: config.json and model.safetensors, or its shards. Names may carry the published prefix
@@ -49,23 +59,27 @@ export async function loadOpenElm(
   from: string | readonly ByteSource[],
   options: LoadOptions = {},
 ): Promise<OpenElm> {
-  const { storage = "f32", signal, onProgress } = options;
+  const { storage = "f32", packed: containers = [], signal, onProgress } = options;
   throwIfAborted(signal);
   await loadKernels();
   const { config, weights } = await openFolder(from, options);
   try {
-    const names = matchWeights(config, weights);
-    const total = [...names.values()].reduce(
-      (sum, name) => sum + (weights.tensors.get(name)?.byteLength ?? 0),
-      0,
-    );
+    const packed = await findPacked(weights, containers, signal);
+    const names = matchWeights(config, weights, packed);
+    const bytesOf = (name: string) =>
+      packed.get(name)?.info.byteLength ?? weights.tensors.get(name)?.byteLength ?? 0;
+    const total = [...names.values()].reduce((sum, name) => sum + bytesOf(name), 0);
     const progress = createProgress({ phase: "load", unit: "bytes", total, onProgress });
     const leaves = new Map<string, Leaf>();
     try {
       for (const [path, name] of names) {
         throwIfAborted(signal);
-        leaves.set(path, await readLeaf(weights, name, storage, signal));
-        progress.advance(weights.tensors.get(name)?.byteLength ?? 0, path);
+        const container = packed.get(name)?.container;
+        const leaf = container
+          ? await container.read(weights, name, { signal })
+          : await readLeaf(weights, name, storage, signal);
+        leaves.set(path, leaf);
+        progress.advance(bytesOf(name), path);
       }
       progress.finish();
     } catch (error) {
@@ -106,8 +120,25 @@ async function openFolder(
   };
 }
 
+async function findPacked(
+  weights: TensorFile,
+  containers: readonly PackedContainer<PackedMatrix>[],
+  signal: AbortSignal | undefined,
+): Promise<Map<string, Packed>> {
+  const found = new Map<string, Packed>();
+  for (const container of containers) {
+    for (const [name, info] of await container.find(weights, { signal }))
+      found.set(name, { container, info });
+  }
+  return found;
+}
+
 /** Which tensor of the file is which parameter: path to name. */
-function matchWeights(config: OpenElmConfig, { tensors }: TensorFile): Map<string, string> {
+function matchWeights(
+  config: OpenElmConfig,
+  { tensors }: TensorFile,
+  packed: ReadonlyMap<string, Packed>,
+): Map<string, string> {
   const problems: string[] = [];
   const names = new Map<string, string>();
   const used = new Set<string>();
@@ -115,18 +146,26 @@ function matchWeights(config: OpenElmConfig, { tensors }: TensorFile): Map<strin
     const published = path.startsWith("classifier.")
       ? path.replace("classifier", "lm_head")
       : `transformer.${path}`;
-    const name = [published, path].find((candidate) => tensors.has(candidate));
-    const info = name === undefined ? undefined : tensors.get(name);
+    const name = [published, path].find((candidate) => tensors.has(candidate) || packed.has(candidate));
+    const matrix = name === undefined ? undefined : packed.get(name)?.info;
+    const tensor = name === undefined ? undefined : tensors.get(name);
+    const info = matrix ?? tensor;
     if (name === undefined || !info) {
-      problems.push(`${published} is missing, expected [${shape}]`);
+      const parts = [...tensors.keys()].filter((key) => key.startsWith(`${published}.`));
+      for (const part of parts) used.add(part);
+      problems.push(
+        parts.length > 0
+          ? `${published} is packed (${parts.join(", ")}), expected its container: pass it in \`packed\``
+          : `${published} is missing, expected [${shape}]`,
+      );
       continue;
     }
-    used.add(name);
+    for (const entry of matrix?.entries ?? [name]) used.add(entry);
     names.set(path, name);
     const fits = info.shape.length === shape.length && info.shape.every((side, i) => side === shape[i]);
     if (!fits) problems.push(`${name} is [${info.shape}], expected [${shape}]${explain(config, path)}`);
-    if (!["F32", "F16", "BF16", "F64"].includes(info.dtype))
-      problems.push(`${name} is ${info.dtype}, expected F32, F16 or BF16`);
+    if (tensor && !matrix && !["F32", "F16", "BF16", "F64"].includes(tensor.dtype))
+      problems.push(`${name} is ${tensor.dtype}, expected F32, F16 or BF16`);
   }
   for (const name of tensors.keys()) {
     if (!used.has(name) && !isHarmless(config, name)) problems.push(`${name} is not part of this model`);

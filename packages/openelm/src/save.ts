@@ -4,6 +4,7 @@ import {
   type Dtype,
   fileSink,
   makeFolder,
+  type PackedContainer,
   type SafetensorsEntry,
   type TensorData,
   writeSafetensors,
@@ -24,6 +25,8 @@ import type { OpenElm } from "./open-elm.ts";
 export interface SaveOptions {
   /** How weights are written; f16 and bf16 round to the nearest. @default "float32" */
   dtype?: "float32" | "float16" | "bfloat16";
+  /** How packed matrices are written, such as `lfsrContainer()`: as they are. Others are unpacked. @default none */
+  packed?: readonly PackedContainer<PackedMatrix>[];
   signal?: AbortSignal;
   onProgress?: OnProgress;
 }
@@ -42,10 +45,10 @@ const written: Readonly<Record<NonNullable<SaveOptions["dtype"]>, Dtype>> = {
  * @throws IoError when it cannot be written; files of an earlier save stay
  */
 export async function saveOpenElm(model: OpenElm, folder: string, options: SaveOptions = {}): Promise<void> {
-  const { dtype = "float32", signal, onProgress } = options;
+  const { dtype = "float32", packed = [], signal, onProgress } = options;
   throwIfAborted(signal);
   await makeFolder(folder);
-  const entries = weightEntries(model, dtype);
+  const entries = await weightEntries(model, dtype, packed);
   await writeSafetensors(await fileSink(`${folder}/model.safetensors`), entries, {
     metadata: { format: "pt" },
     signal,
@@ -61,14 +64,34 @@ export async function saveOpenElm(model: OpenElm, folder: string, options: SaveO
 }
 
 /** Every weight under its published name, read from the device when its turn comes. */
-export function weightEntries(model: OpenElm, dtype: NonNullable<SaveOptions["dtype"]>): SafetensorsEntry[] {
-  const leaves = treeEntries(model.params as Tree<Tensor | PackedMatrix>);
-  return Array.from(leaves, ([path, leaf]) => ({
-    name: path.startsWith("classifier.") ? path.replace("classifier", "lm_head") : `transformer.${path}`,
-    dtype: written[dtype],
-    shape: leaf.shape,
-    data: async () => encode(await valuesOf(leaf), dtype),
-  }));
+async function weightEntries(
+  model: OpenElm,
+  dtype: NonNullable<SaveOptions["dtype"]>,
+  packed: readonly PackedContainer<PackedMatrix>[],
+): Promise<SafetensorsEntry[]> {
+  const entries: SafetensorsEntry[] = [];
+  for (const [path, leaf] of treeEntries(model.params as Tree<Tensor | PackedMatrix>)) {
+    const name = path.startsWith("classifier.")
+      ? path.replace("classifier", "lm_head")
+      : `transformer.${path}`;
+    const kept = isTensor(leaf) ? undefined : await packedEntries(name, leaf, packed);
+    const data = async () => encode(await valuesOf(leaf), dtype);
+    entries.push(...(kept ?? [{ name, dtype: written[dtype], shape: leaf.shape, data }]));
+  }
+  return entries;
+}
+
+/** The entries of the first container that knows the matrix. */
+function packedEntries(
+  name: string,
+  matrix: PackedMatrix,
+  packed: readonly PackedContainer<PackedMatrix>[],
+): Promise<SafetensorsEntry[]> | undefined {
+  for (const container of packed) {
+    const entries = container.entries(name, matrix);
+    if (entries) return entries;
+  }
+  return undefined;
 }
 
 /** A weight as float32, read from the device. */
