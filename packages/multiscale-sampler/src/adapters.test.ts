@@ -3,7 +3,7 @@ import { fixedScale } from "./image-scales.ts";
 import { prefetch } from "./prefetch.ts";
 import { toReadableStream } from "./readable-stream.ts";
 import { createSampler } from "./sampler.ts";
-import { toTfDataset } from "./tf-dataset.ts";
+import { type TfDataset, toTfDataset } from "./tf-dataset.ts";
 
 const sampler = createSampler({ samples: 5, scales: fixedScale({ size: 8, batchSize: 2 }), shuffle: false });
 
@@ -50,4 +50,38 @@ test("a dataset whose every iterator is the next epoch", async () => {
   }
   const plain = await toTfDataset((epoch) => sampler.epoch(epoch)).iterator();
   expect((await plain.next()).value).toMatchObject({ epoch: 0, step: 0 });
+});
+
+/**
+ * What `fitDataset` of tfjs-layers 4.22.0 asks of a dataset, in its order (src/engine/training_dataset.ts): an iterator
+ * before everything, another for each epoch, `next` until `done`. The library itself is not among our dependencies.
+ */
+async function fitDataset<T>(dataset: TfDataset<T>, epochs: number): Promise<T[][]> {
+  expect(Number.isFinite(dataset.size)).toBe(false); // else it would be taken for the steps of an epoch
+  let iterator = await dataset.iterator();
+  const seen: T[][] = [];
+  for (let epoch = 0; epoch < epochs; epoch++) {
+    iterator = await dataset.iterator();
+    const batches: T[] = [];
+    for (let one = await iterator.next(); !one.done; one = await iterator.next()) batches.push(one.value);
+    seen.push(batches);
+  }
+  return seen;
+}
+
+test("fitDataset trains on every epoch, the first too, and each once", async () => {
+  const dataset = toTfDataset((epoch) => prefetch(sampler.epoch(epoch), (index) => index));
+  const epochs = await fitDataset(dataset, 3);
+  expect(epochs.map((batches) => batches.map(({ epoch, step }) => `${epoch}.${step}`).join(" "))).toEqual([
+    "0.0 0.1 0.2",
+    "1.0 1.1 1.2",
+    "2.0 2.1 2.2",
+  ]);
+});
+
+test("the iterator is what tf.data.generator takes: a function without this", async () => {
+  const { iterator } = toTfDataset((epoch) => sampler.epoch(epoch));
+  const { next } = await iterator();
+  expect((await next()).value).toMatchObject({ epoch: 0, step: 0 });
+  expect((await next()).value).toMatchObject({ epoch: 0, step: 1 });
 });

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from "node:v8";
+import { runInNewContext } from "node:vm";
 import { Rng } from "@corenet/core";
 import fc from "fast-check";
 import { expect, test } from "vitest";
@@ -240,6 +242,21 @@ test("draws a million batches", () => {
   let sum = 0;
   for (const { indices } of plan) sum += indices[0] as number;
   expect([plan.length, sum]).toEqual([1e6, (1e6 * (1e6 - 1)) / 2]);
+});
+
+test("keeps no batch: a million steps need the order and a few bytes each", () => {
+  setFlagsFromString("--expose-gc");
+  const collect = runInNewContext("gc") as () => void;
+  const inUse = () => {
+    collect();
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    return heapUsed + arrayBuffers;
+  };
+  const samples = 1e6;
+  const before = inUse();
+  const plan = createSampler({ samples, scales: fixedScale({ size: 8, batchSize: 1 }), random }).epoch(0);
+  for (const batch of plan)
+    if (batch.step === samples - 1) expect((inUse() - before) / samples).toBeLessThan(24);
 });
 
 test.each<[string, Partial<SamplerOptions<ImageScale>>, string]>([

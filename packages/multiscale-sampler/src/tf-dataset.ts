@@ -7,8 +7,9 @@ export interface TfDataset<T> {
 }
 
 /**
- * Epochs as a dataset of TensorFlow.js, without importing it: for `model.fitDataset(dataset, { epochs })`, which asks
- * for one iterator each epoch, and for `tf.data.generator(dataset.iterator)`.
+ * Epochs as a dataset of TensorFlow.js, without importing it: for `model.fitDataset(dataset, { epochs })`, and for
+ * `tf.data.generator(dataset.iterator)`. Every iterator that is read is the next epoch; `fitDataset` asks for one before
+ * the first epoch that it never reads.
  *
  * @param epochs - the batches of an epoch, such as `(e) => prefetch(sampler.epoch(e), get)`; `fitDataset` wants { xs, ys }
  */
@@ -17,14 +18,21 @@ export function toTfDataset<T>(
   options: { firstEpoch?: number } = {},
 ): TfDataset<T> {
   let epoch = options.firstEpoch ?? 0;
+  const start = () => {
+    const batches = epochs(epoch);
+    epoch += 1;
+    return Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]();
+  };
   return {
     size: null,
     async iterator() {
-      const batches = epochs(epoch);
-      epoch += 1;
-      const iterator =
-        Symbol.asyncIterator in batches ? batches[Symbol.asyncIterator]() : batches[Symbol.iterator]();
-      return { next: async () => iterator.next() };
+      let started: Iterator<T> | AsyncIterator<T> | undefined;
+      return {
+        async next() {
+          started ??= start();
+          return started.next();
+        },
+      };
     },
   };
 }
