@@ -1,4 +1,5 @@
 // An app: in the page, and in a worker of its own.
+import { decodePixels } from "./decode.mjs";
 import { trainAndGenerate } from "./train-and-generate.mjs";
 
 function inWorker() {
@@ -11,4 +12,8 @@ function inWorker() {
 }
 
 /** tools/test/apps.ts waits for it. */
-globalThis.result = trainAndGenerate().then(async (page) => ({ page, worker: await inWorker() }));
+globalThis.result = trainAndGenerate().then(async (page) => ({
+  page,
+  worker: await inWorker(),
+  pixels: await decodePixels(),
+}));
