@@ -1,5 +1,6 @@
 import { checkIds, gather, isTensor, reshape, type Tensor2D, type Tensor3D, tidy } from "@corenet/tensor";
 import type { Weight } from "./linear.ts";
+import { isTrainableWeight } from "./trainable-weight.ts";
 
 /**
  * Looks up one row for each token.
@@ -11,6 +12,7 @@ import type { Weight } from "./linear.ts";
  */
 export function embedding(tokens: Tensor2D, table: Weight): Tensor3D {
   if (isTensor(table)) return gather(table, tokens, { who: "embedding: tokens" }) as Tensor3D;
+  if (isTrainableWeight(table)) return table.lookUp(tokens);
   const [B, T] = tokens.shape;
   const [V, D] = table.shape;
   checkIds("embedding: tokens", tokens, V);

@@ -25,6 +25,16 @@ export { KvCache, type KvCacheOptions } from "./kv-cache.ts";
 export { type LayerNormOptions, type LayerNormParams, layerNorm } from "./layer-norm.ts";
 export { type LinearOptions, type LinearParams, linear, type Weight } from "./linear.ts";
 export {
+  type EmbeddingAdapter,
+  isEmbeddingAdapter,
+  type LinearAdapter,
+  type LoraParams,
+  type LoraScaling,
+  loraScale,
+} from "./lora/adapter.ts";
+export { applyLora, type CreateLoraOptions, createLora, mergeLora } from "./lora/lora.ts";
+export { LoraWeight, mergedWeight } from "./lora/lora-weight.ts";
+export {
   type ImageSize,
   type PatchEmbeddingOptions,
   type PatchGrid,
@@ -72,6 +82,7 @@ export { type Perplexity, type PerplexityOptions, perplexity } from "./score/per
 export { scoreText, type TextScore } from "./score/score-text.ts";
 export type { TokenScores } from "./score/token-log-probs.ts";
 export { type TokenLogProb, topLogProbs } from "./top-log-probs.ts";
+export { isTrainableWeight, type TrainableWeight } from "./trainable-weight.ts";
 export {
   createVit,
   poolTokens,

@@ -10,6 +10,7 @@ import {
   type Tensor2D,
   tidy,
 } from "@corenet/tensor";
+import { isTrainableWeight } from "./trainable-weight.ts";
 
 /** A weight matrix [out, in], as a tensor or in a packed format. */
 export type Weight = Tensor2D | PackedMatrix;
@@ -31,7 +32,7 @@ export type LinearParams<W extends Weight = Tensor2D> = {
  * A linear map: `x · Wᵀ`, or `x · Wᵀ + b`.
  *
  * @param x - [..., in], of rank 2 or more
- * @param weight - [out, in], as in checkpoints; gradients reach it only when it is a tensor
+ * @param weight - [out, in], as in checkpoints; gradients reach it only when it is a tensor or has trained parts
  * @returns [..., out]
  * @throws ShapeError when the last side of x is not `in`, or the bias not [out]
  */
@@ -51,6 +52,7 @@ export function linear<T extends Tensor>(x: T, weight: Weight, options: LinearOp
 
 function product<T extends Tensor>(x: T, weight: Weight): T {
   if (isTensor(weight)) return matMul(x, weight, { transposeB: true });
+  if (isTrainableWeight(weight)) return weight.product(x) as T;
   return customGradient(
     "linear",
     [x],
