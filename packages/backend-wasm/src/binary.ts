@@ -41,9 +41,10 @@ async function readAddress(address: string): Promise<Uint8Array<ArrayBuffer>> {
 function checkBinary(bytes: Uint8Array<ArrayBuffer>, from: string): Uint8Array<ArrayBuffer> {
   const magic = [0x00, 0x61, 0x73, 0x6d]; // "\0asm"
   if (magic.every((byte, i) => bytes[i] === byte)) return bytes;
-  const start = new TextDecoder().decode(bytes.slice(0, 15)).trim();
+  const hex = Array.from(bytes.subarray(0, 4), (byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  const text = new TextDecoder().decode(bytes.slice(0, 15)).trim();
   throw new BackendError(
-    `wasm: ${from} starts with ${JSON.stringify(start)}, expected a WebAssembly file. ` +
+    `wasm: ${from} starts with ${hex || "nothing"} (${JSON.stringify(text)}), expected a WebAssembly file: 00 61 73 6d. ` +
       "A server that answers every path with its HTML page does this: copy the .wasm file to where the address points.",
   );
 }

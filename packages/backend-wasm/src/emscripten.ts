@@ -53,7 +53,8 @@ export async function startEmscripten(
     if (cause instanceof BackendError) throw cause;
     throw new BackendError(
       `wasm: the WebAssembly file does not start here (${cause instanceof Error ? cause.message : String(cause)}). ` +
-        "SIMD and script-src 'wasm-unsafe-eval' are needed; without them use cpu().",
+        "Use the file of tfjs-backend-wasm 4.22.0; a page with a content security policy must allow script-src " +
+        "'wasm-unsafe-eval'. Or use cpu().",
       { cause },
     );
   } finally {

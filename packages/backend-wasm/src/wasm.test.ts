@@ -67,13 +67,13 @@ test("an address that nobody answers", async () => {
 
 test("an address that answers with its HTML page", async () => {
   expect(await failureOf(`${address}/page.wasm`)).toContain(
-    `wasm: ${address}/page.wasm starts with "<!doctype html>", expected a WebAssembly file. A server that answers`,
+    `wasm: ${address}/page.wasm starts with 3c 21 64 6f ("<!doctype html>"), expected a WebAssembly file: 00 61 73 6d. A server`,
   );
 });
 
 test("bytes that are no WebAssembly, none at all, and a file cut short", async () => {
-  expect(await failureOf(Uint8Array.of(1, 2, 3))).toContain("wasm: the given bytes starts with");
-  expect(await failureOf(new ArrayBuffer(0))).toContain('wasm: the given bytes starts with ""');
+  expect(await failureOf(Uint8Array.of(1, 2, 3))).toContain("wasm: the given bytes starts with 01 02 03");
+  expect(await failureOf(new ArrayBuffer(0))).toContain('wasm: the given bytes starts with nothing ("")');
   const { default: good } = await import("./generated/tfjs-simd.ts");
   expect(await failureOf(fromBase64(good).slice(0, 5000))).toContain(
     "wasm: the WebAssembly file does not start here",

@@ -1,5 +1,6 @@
 import { BackendError } from "@corenet/core";
 import type { Backend, RunningBackend, WasmModuleSource } from "@corenet/tensor";
+import { simd } from "wasm-feature-detect";
 import { type BinarySource, loadBinary } from "./binary.ts";
 import { type EmscriptenModule, startEmscripten } from "./emscripten.ts";
 import { createHost } from "./host.ts";
@@ -51,7 +52,13 @@ async function start({ binary, threads = defaultThreads() }: WasmOptions): Promi
   }
   if (typeof WebAssembly === "undefined") {
     throw new BackendError(
-      "wasm: this runtime has no WebAssembly. Use cpu(), or allow it: script-src 'wasm-unsafe-eval'.",
+      "wasm: this runtime has no WebAssembly. Use cpu(), or turn it on: some browsers have a mode without it.",
+    );
+  }
+  if (!(await simd())) {
+    throw new BackendError(
+      "wasm: this runtime has no WebAssembly SIMD, which Chrome 91, Firefox 89, Safari 16.4 and Node 16 have. " +
+        "Update it, or use cpu().",
     );
   }
   const shared = threads > 1 && canShareMemory();
