@@ -13,6 +13,7 @@ import {
   type ParamTree,
   packMatrix,
   range,
+  slice,
   sum,
   type Tensor,
   type Tensor2D,
@@ -67,6 +68,19 @@ onEveryBackend(() => {
       expect(rest.shape).toEqual([2, 2, 97]);
     },
   );
+
+  test.each([
+    ["int8", 1e-3],
+    ["int4", 0.1],
+  ] as const)("%s gives nearly those logits, for one token as for many", async (format, atol) => {
+    const { packed, plain } = await pack(await loadTiny(), format);
+    const expected = plain.forward(tokens());
+    await expect(packed.forward(tokens())).toBeAllClose(expected, { atol, rtol: atol });
+    using cache = packed.createCache({ batch: 2, capacity: 4 });
+    packed.forward(tensor(Int32Array.of(1, 61, 13, 51, 16, 0), [2, 3]), { cache });
+    const last = packed.forward(tensor(Int32Array.of(35, 96), [2, 1]), { cache });
+    await expect(last).toBeAllClose(slice(expected, [0, 3, 0], [2, 1, 97]), { atol, rtol: atol });
+  });
 
   test("the table is packed once, for the lookup and for the head", async () => {
     const model = await loadTiny();

@@ -4,6 +4,7 @@
 import { axpyRows, dotRows, preparedStride, prepareRows } from "./few-rows";
 import { microKernel } from "./micro-kernel";
 import { packA, packB } from "./pack";
+import { packInt } from "./pack-int";
 
 // @ts-ignore: decorator
 @inline
@@ -44,12 +45,15 @@ function evenDepth(K: i32): i32 {
   return min(KC, K + (K & 1));
 }
 
+/** Bytes of scratch of `blockedProduct`. */
+export function blockedScratchBytes(M: i32, N: i32, K: i32): usize {
+  return TILE + (<usize>(evenDepth(K) * (roundUp(min(M, MC), 6) + roundUp(min(N, NC), 8))) << 2);
+}
+
 /** Bytes of scratch that a product [M, K]·[K, N] needs, in any form. It grows with none of them beyond 1 MiB, except that up to eight rows are copied. */
 export function gemmScratchBytes(M: i32, N: i32, K: i32): usize {
   const few = M <= FEW_DOTS ? <usize>(M * preparedStride(K)) << 2 : 0;
-  if (M <= FEW_SUMS) return few;
-  const depth = evenDepth(K);
-  return max(few, TILE + (<usize>(depth * (roundUp(min(M, MC), 6) + roundUp(min(N, NC), 8))) << 2));
+  return M <= FEW_SUMS ? few : max(few, blockedScratchBytes(M, N, K));
 }
 
 /** Adds a tile's first `rows` x `cols` numbers to C, or puts them there. */
@@ -148,22 +152,32 @@ export function gemmPackedB(
   else packedProduct(format, transA, transB, M, N, K, a, lda, b, ldb, c, ldc, alpha, accumulate, scratch);
 }
 
-/** `gemmPackedB` by packed blocks, however few the rows; K > 0. */
-function packedProduct(
-  format: i32, transA: i32, transB: i32, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32,
-  c: usize, ldc: i32, alpha: f32, accumulate: i32, scratch: usize,
+/**
+ * A product by packed blocks, however few the rows; K > 0. `isInt`: B is in 8 or 4 bits, its rows have `ldb` groups, and
+ * the block of its columns begins at firstCol, a multiple of 32 where B is not transposed.
+ */
+// @ts-ignore: decorator
+@inline
+export function blockedProduct(
+  isInt: bool, format: i32, transA: i32, transB: i32, M: i32, N: i32, K: i32, a: usize, lda: i32,
+  b: usize, ldb: i32, scales: usize, firstCol: i32, c: usize, ldc: i32, alpha: f32, accumulate: i32, scratch: usize,
 ): void {
   const stride = <usize>ldc << 2;
   const bShift = format == 0 ? 2 : 1;
   const packedA = scratch + TILE;
   const packedB = packedA + (<usize>(evenDepth(K) * roundUp(min(M, MC), 6)) << 2);
+  const room = packedB + (<usize>(evenDepth(K) * roundUp(min(N, NC), 8)) << 2);
   for (let n = 0; n < N; n += NC) {
     const cols = min(NC, N - n);
     for (let k = 0; k < K; k += KC) {
       const depth = min(KC, K - k);
       const even = depth + (depth & 1);
-      const bAt = transB ? <usize>n * <usize>ldb + <usize>k : <usize>k * <usize>ldb + <usize>n;
-      packB(format, transB, b + (bAt << bShift), ldb, cols, depth, packedB);
+      if (isInt) {
+        packInt(format, transB, b, scales, ldb, firstCol + n, k, cols, depth, packedB, room);
+      } else {
+        const bAt = transB ? <usize>n * <usize>ldb + <usize>k : <usize>k * <usize>ldb + <usize>n;
+        packB(format, transB, b + (bAt << bShift), ldb, cols, depth, packedB);
+      }
       const add = k > 0 ? 1 : accumulate;
       for (let m = 0; m < M; m += MC) {
         const rows = min(MC, M - m);
@@ -174,6 +188,13 @@ function packedProduct(
       }
     }
   }
+}
+
+function packedProduct(
+  format: i32, transA: i32, transB: i32, M: i32, N: i32, K: i32, a: usize, lda: i32, b: usize, ldb: i32,
+  c: usize, ldc: i32, alpha: f32, accumulate: i32, scratch: usize,
+): void {
+  blockedProduct(false, format, transA, transB, M, N, K, a, lda, b, ldb, 0, 0, c, ldc, alpha, accumulate, scratch);
 }
 
 /** `gemmPackedB` with B in f32: C [M, N] = alpha * op(A)·op(B) (+ C). */

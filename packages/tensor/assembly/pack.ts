@@ -43,7 +43,7 @@ export function storeTransposed(r0: v128, r1: v128, r2: v128, r3: v128, dst: usi
 /** One panel of 8 from `rows` <= 8 rows that are contiguous along k, `stride` bytes apart. */
 // @ts-ignore: decorator
 @inline
-function panelOfRows8(format: i32, src: usize, stride: usize, rows: i32, K: i32, dst: usize): void {
+export function panelOfRows8(format: i32, src: usize, stride: usize, rows: i32, K: i32, dst: usize): void {
   const last = <usize>(rows - 1);
   const p0 = src;
   const p1 = src + min<usize>(1, last) * stride;

@@ -16,6 +16,7 @@ export {
 export { checkDType, checkShape, formatShape } from "./check.ts";
 export { DenseMatrix } from "./dense-matrix.ts";
 export { HalfMatrix } from "./half-matrix.ts";
+export { IntMatrix } from "./int-matrix.ts";
 export { keep, memory, readData, takeData, tidy } from "./memory.ts";
 export {
   defineOp,
@@ -50,6 +51,7 @@ export { argMax, logSumExp, max, mean, min, type ReduceOptions, softmax, sum } f
 export { broadcastTo, cast, clone, concat, pad, reshape, slice, split, transpose } from "./ops/shape.ts";
 export { type MatrixFormat, packMatrix } from "./pack-matrix.ts";
 export type { PackedMatrix } from "./packed-matrix.ts";
+export { type PackingError, packingError } from "./packing-error.ts";
 export { isTensor } from "./raw.ts";
 export { withoutGradient } from "./tape.ts";
 export { tensorFromPieces } from "./tensor-from-pieces.ts";

@@ -7,6 +7,8 @@ export interface ProductSize {
   /** Of one number of B, as it is stored. */
   readonly bytesPerNumber: number;
   readonly threads: number;
+  /** Columns that a part has a multiple of. @default 8, the micro-kernel's tile */
+  readonly columnTile?: number;
 }
 
 export interface ProductParts {
@@ -22,10 +24,17 @@ const GRAIN_BYTES = 250_000; // the same for what is read from memory
 const PARTS_PER_THREAD = 2; // a part packs all of the other side, so parts are few
 
 /** How the kernel `gemmParts` shares a product [M, K] · [K, N] among threads: cut along the longer side. */
-export function productParts({ M, N, K, bytesPerNumber, threads }: ProductSize): ProductParts {
+export function productParts({
+  M,
+  N,
+  K,
+  bytesPerNumber,
+  threads,
+  columnTile = 8,
+}: ProductSize): ProductParts {
   const byColumns = N > M;
   const side = Math.max(M, N);
-  const tile = byColumns ? 8 : 6;
+  const tile = byColumns ? columnTile : 6;
   const size = Math.ceil(side / threads / PARTS_PER_THREAD / tile) * tile;
   const tasks = Math.ceil(side / size);
   const other = Math.min(M, N);

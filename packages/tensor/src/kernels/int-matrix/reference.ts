@@ -1,0 +1,36 @@
+import { dequantizeRows, GROUP_SIZE } from "@corenet/core";
+import { tensor } from "../../ops/create.ts";
+import { gather } from "../../ops/gather.ts";
+import { matMul } from "../../ops/mat-mul.ts";
+import { readTensorSync } from "../../raw.ts";
+import type { Tensor, Tensor1D, Tensor2D } from "../../types.ts";
+import type { IntMatMulAttrs, IntMatrixAttrs, Quants, Scales } from "./op.ts";
+
+export function intRowsReference(
+  [quants, scales, ids]: [Quants, Scales, Tensor1D],
+  attrs: IntMatrixAttrs,
+): [Tensor2D] {
+  return [gather(unpack(quants, scales, attrs), ids, { who: "unpackRows: ids" }) as Tensor2D];
+}
+
+export function intMatMulReference(
+  [x, quants, scales]: [Tensor2D, Quants, Scales],
+  attrs: IntMatMulAttrs,
+): [Tensor] {
+  return [matMul(x, unpack(quants, scales, attrs), { transposeB: !attrs.transpose })];
+}
+
+/** The whole matrix [rows, columns] as float32. There are no ops on bits, so the numbers are made here. */
+function unpack(quants: Quants, scales: Scales, { format, rows, columns }: IntMatrixAttrs): Tensor2D {
+  const [words, pairs] = [readTensorSync(quants), readTensorSync(scales)];
+  const groups = Math.ceil(columns / GROUP_SIZE);
+  const values = dequantizeRows({
+    format,
+    rows,
+    columns,
+    groups,
+    quants: new Uint8Array(words.buffer as ArrayBuffer, words.byteOffset, words.byteLength),
+    scales: new Uint16Array(pairs.buffer as ArrayBuffer, pairs.byteOffset, rows * groups),
+  });
+  return tensor(values, [rows, columns]);
+}
