@@ -34,6 +34,7 @@ export {
 export { type JsonTokenizerOptions, jsonTokenizer } from "./tokenizers/json-tokenizer.ts";
 export { loadTokenizer } from "./tokenizers/load-tokenizer.ts";
 export { sentencePieceTokenizer } from "./tokenizers/sentencepiece-tokenizer.ts";
+export { writeJson } from "./write-json.ts";
 export {
   type SafetensorsEntry,
   type WriteSafetensorsOptions,

@@ -9,6 +9,7 @@ export {
 export { cacheFloatsPerToken, countMultiplyAdds, type ForwardCost } from "./cost.ts";
 export { type ExportGgufOptions, exportGguf, type GgufVocabulary } from "./export-gguf.ts";
 export { type LoadOptions, loadOpenElm } from "./load.ts";
+export { type LoadedLora, loadLora, type SaveLoraOptions, saveLora } from "./lora-files.ts";
 export { decoderLayer, forward, type LayerContext, type Positions } from "./model.ts";
 export { createOpenElm, OpenElm } from "./open-elm.ts";
 export {
@@ -21,3 +22,4 @@ export {
 } from "./parameters.ts";
 export { type SaveOptions, saveOpenElm } from "./save.ts";
 export { type LayerScaling, type LayerShape, scaleLayers } from "./scale-layers.ts";
+export { untie } from "./untie.ts";

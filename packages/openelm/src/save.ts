@@ -1,12 +1,12 @@
 import { encodeBfloat16, encodeFloat16, type OnProgress, throwIfAborted } from "@corenet/core";
 import {
-  type ByteSink,
   type Dtype,
   fileSink,
   makeFolder,
   type PackedContainer,
   type SafetensorsEntry,
   type TensorData,
+  writeJson,
   writeSafetensors,
 } from "@corenet/formats";
 import {
@@ -54,13 +54,13 @@ export async function saveOpenElm(model: OpenElm, folder: string, options: SaveO
     signal,
     onProgress,
   });
-  await writeJson(await fileSink(`${folder}/generation_config.json`), {
+  await writeJson(`${folder}/generation_config.json`, {
     _from_model_config: true,
     bos_token_id: 1,
     eos_token_id: 2,
     transformers_version: "4.39.3",
   });
-  await writeJson(await fileSink(`${folder}/config.json`), toConfigJson(model.config, dtype));
+  await writeJson(`${folder}/config.json`, toConfigJson(model.config, dtype));
 }
 
 /** Every weight under its published name, read from the device when its turn comes. */
@@ -108,14 +108,4 @@ export async function valuesOf(leaf: Tensor | PackedMatrix): Promise<Float32Arra
 function encode(values: Float32Array, dtype: NonNullable<SaveOptions["dtype"]>): TensorData {
   if (dtype === "float16") return encodeFloat16(values);
   return dtype === "bfloat16" ? encodeBfloat16(values) : values;
-}
-
-async function writeJson(sink: ByteSink, json: object): Promise<void> {
-  try {
-    await sink.write(new TextEncoder().encode(`${JSON.stringify(json, null, 2)}\n`));
-  } catch (error) {
-    await sink.abort(error);
-    throw error;
-  }
-  await sink.close();
 }
