@@ -3,7 +3,7 @@
 import { storeTransposed } from "../../tensor/assembly/pack";
 import { decodePanel } from "./panel";
 import {
-  codeBytes, codesAt, columnsOf, exponentsAt, groupsOf, isFlat, kindOf, lanesOf, rowsOf, seedsAt, sizeC, sizeK, sizeP,
+  codeBytes, codesAt, columnsOf, exponentsAt, isFlat, kindOf, lanesOf, seedsAt, sizeC, sizeK, sizeP,
 } from "./payload";
 import { TABLE_BYTES, fillTables } from "./stream";
 
@@ -23,9 +23,8 @@ export function decodeScratchBytes(m: usize): usize {
   return TABLE_BYTES + GATHERED + 2 * roundUp(<usize>sizeC(m) << 5, 16);
 }
 
-/** A panel [C, 8] as [8, C]. */
-function transposePanel(panel: usize, C: i32, dst: usize): void {
-  const stride = <usize>C << 2;
+/** A panel [C, 8] as eight rows of C, `stride` bytes apart. */
+function transposePanel(panel: usize, C: i32, dst: usize, stride: usize): void {
   if ((C & 3) != 0) {
     for (let c: usize = 0; c < <usize>C; c++) {
       for (let lane: usize = 0; lane < 8; lane++) {
@@ -77,9 +76,9 @@ function decodeRun(
     const from = max(block * C, first), to = min((block + 8) * C, end);
     const target = dst + (<usize>(from - first) << 2);
     if (to - from == 8 * C) {
-      transposePanel(panel, C, target);
+      transposePanel(panel, C, target, <usize>C << 2);
     } else {
-      transposePanel(panel, C, lines);
+      transposePanel(panel, C, lines, <usize>C << 2);
       memory.copy(target, lines + (<usize>(from - block * C) << 2), <usize>(to - from) << 2);
     }
   }
@@ -90,7 +89,7 @@ function decodeRun(
  *
  * @param scratch - decodeScratchBytes, the tables filled
  */
-export function decodeRowPart(
+function decodeRowPart(
   kind: i32, m: usize, scratch: usize, row: usize, begin: i32, end: i32, dst: usize,
 ): void {
   if (begin >= end) return;
@@ -105,13 +104,69 @@ export function decodeRowPart(
   decodeRun(kind, m, scratch, work, block, 1, skip + begin, skip + end, dst);
 }
 
-/** out [n, columns] = the rows of matrix m with the given ids (i32), or all in order where `ids` is 0, for [begin, end). */
+/**
+ * dst = weights [begin, end) of eight rows, a multiple of 8 on, `stride` bytes apart. Layout `rows`; `begin` is a
+ * multiple of C.
+ *
+ * @param scratch - decodeScratchBytes, the tables filled
+ */
+function decodeEightRows(
+  kind: i32, m: usize, scratch: usize, row: usize, begin: i32, end: i32, dst: usize, stride: usize,
+): void {
+  const C = sizeC(m), lanes = <usize>lanesOf(m);
+  const even = (sizeP(m) & 1) == 0;
+  const panel = scratch + TABLE_BYTES + GATHERED;
+  const lines = panel + roundUp(<usize>C << 5, 16);
+  for (let column = begin; column < end; column += C) {
+    const block = <usize>(column / C) * lanes + row;
+    decodePanel(kind, m, scratch, seedsAt(m, block), codesAt(m, block), even ? exponentsAt(m, block) : 0, panel);
+    const to = dst + (<usize>(column - begin) << 2);
+    if (column + C <= end) {
+      transposePanel(panel, C, to, stride);
+    } else {
+      const bytes = <usize>(end - column) << 2;
+      transposePanel(panel, C, lines, <usize>C << 2);
+      for (let i: usize = 0; i < 8; i++) memory.copy(to + i * stride, lines + i * (<usize>C << 2), bytes);
+    }
+  }
+}
+
+/**
+ * dst [count, end - begin] = columns [begin, end) of rows from `row` on; begin is a multiple of C.
+ *
+ * @param scratch - decodeScratchBytes, the tables filled
+ */
+export function decodeTile(
+  kind: i32, m: usize, scratch: usize, row: i32, count: i32, begin: i32, end: i32, dst: usize,
+): void {
+  const stride = <usize>(end - begin) << 2;
+  const inEights = !isFlat(m) && (row & 7) == 0;
+  let i = 0;
+  if (inEights) {
+    for (; i + 8 <= count; i += 8) {
+      decodeEightRows(kind, m, scratch, <usize>(row + i), begin, end, dst + <usize>i * stride, stride);
+    }
+  }
+  for (; i < count; i++) decodeRowPart(kind, m, scratch, <usize>(row + i), begin, end, dst + <usize>i * stride);
+}
+
+/** How many ids from the first on, up to 8, count up by one. */
+function runLength(ids: usize, most: i32): i32 {
+  const first = load<i32>(ids);
+  let n = 1;
+  while (n < most && load<i32>(ids + (<usize>n << 2)) == first + n) n++;
+  return n;
+}
+
+/** out [n, columns] = the rows of matrix m with ids [begin, end) of those given (i32). */
 export function lfsrRows(m: usize, ids: usize, out: usize, scratch: usize, begin: i32, end: i32): void {
   const columns = columnsOf(m);
   const kind = kindOf(m);
   fillTables(m, scratch);
-  for (let i = <usize>begin; i < <usize>end; i++) {
-    const row = ids ? <usize>load<u32>(ids + (i << 2)) : i;
-    decodeRowPart(kind, m, scratch, row, 0, columns, out + (i * <usize>columns << 2));
+  for (let i = begin; i < end; ) {
+    const at = ids + (<usize>i << 2);
+    const count = runLength(at, min(8, end - i));
+    decodeTile(kind, m, scratch, load<i32>(at), count, 0, columns, out + (<usize>i * <usize>columns << 2));
+    i += count;
   }
 }

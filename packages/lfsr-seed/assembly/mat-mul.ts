@@ -3,7 +3,7 @@
 
 import { blockProduct, gemmPackedB, gemmScratchBytes, packedTileBytes } from "../../tensor/assembly/gemm";
 import { packA } from "../../tensor/assembly/pack";
-import { decodeRowPart, decodeScratchBytes } from "./decode";
+import { decodeScratchBytes, decodeTile } from "./decode";
 import { decodePanel } from "./panel";
 import {
   codesAt, columnsOf, exponentsAt, groupsOf, isFlat, kindOf, lanesOf, rowsOf, seedsAt, sizeC, sizeP,
@@ -100,9 +100,7 @@ function productOfRows(m: usize, M: i32, x: usize, out: usize, scratch: usize, b
   const rest = align(tile + (<usize>atOnce * <usize>columns << 2));
   for (let row = begin; row < end; row += atOnce) {
     const rows = min(atOnce, end - row);
-    for (let i = 0; i < rows; i++) {
-      decodeRowPart(kind, m, scratch, <usize>(row + i), 0, columns, tile + (<usize>i * <usize>columns << 2));
-    }
+    decodeTile(kind, m, scratch, row, rows, 0, columns, tile);
     gemmPackedB(0, 0, 1, M, rows, columns, x, columns, tile, columns, out + (<usize>row << 2), rowsOf(m), 1, 0, rest);
   }
 }
@@ -138,9 +136,7 @@ export function lfsrMatMulTransposed(
     const from = part * size, to = min(columns, from + size), width = to - from;
     for (let row = 0; row < rows; row += ROWS_TRANSPOSED) {
       const count = min(ROWS_TRANSPOSED, rows - row);
-      for (let i = 0; i < count; i++) {
-        decodeRowPart(kind, m, scratch, <usize>(row + i), from, to, tile + (<usize>(i * width) << 2));
-      }
+      decodeTile(kind, m, scratch, row, count, from, to, tile);
       gemmPackedB(
         0, 0, 0, M, width, count, x + (<usize>row << 2), rows, tile, width, out + (<usize>from << 2), columns, 1,
         row > 0 ? 1 : 0, rest,

@@ -7,7 +7,7 @@
 // the same for all rows, so a table of the sums of some neighbouring bits, with D_0 to D_3 in the four lanes of an
 // entry, leaves five additions for eight weights (C = 8, P = 3: 40 bits, five bytes).
 
-import { madd } from "../../tensor/assembly/simd";
+import { constant, madd } from "../../tensor/assembly/simd";
 import {
   FOUR, FOUR_HALF, codesAt, columnsOf, expBiasOf, exponentsAt, groupsOf, kindOf, lanesOf, rowsOf, seedsAt, sizeC, sizeP,
   unitOf,
@@ -89,24 +89,58 @@ function fillSums(
   }
 }
 
-/** D_0 to D_3 of one block: entries of `count` tables of `width` bits, from bit `start` of its stream on. */
+/** Up to four bytes of each table entry move apart, to where the offset of a sum in its table is 16 bits of its own. */
+function spreadBytes(tables: usize): void {
+  for (let i: usize = 0; i < TABLE_BYTES; i += 8) {
+    const bits = load<u64>(tables + i);
+    let spread: u64 = 0;
+    for (let byte: u64 = 0; byte < 4; byte++) spread |= ((bits >> (8 * byte)) & 255) << (16 * byte + 4);
+    store<u64>(tables + i, spread);
+  }
+}
+
+/** D_0 to D_3 of one block of C = 8: the sums of the two bytes of its seed, and of three or four that follow. */
 // @ts-ignore: decorator
 @inline
-function sumsOf(start: i32, width: i32, count: i32, seed: u32, tables: usize, sums: usize): v128 {
-  const stream = <u64>seed | (bitsByTable(tables, seed) << 16);
-  const mask: usize = ((1 << width) - 1) << 4;
-  const bytes: usize = 16 << width;
-  const first = <usize>(start == 0 ? stream << 4 : stream >> <u64>start << 4);
-  let even = v128.load(sums + (first & mask));
-  let odd = v128.load(sums + bytes + (<usize>(stream >> <u64>(start + width - 4)) & mask));
-  even = f32x4.add(even, v128.load(sums + 2 * bytes + (<usize>(stream >> <u64>(start + 2 * width - 4)) & mask)));
-  odd = f32x4.add(odd, v128.load(sums + 3 * bytes + (<usize>(stream >> <u64>(start + 3 * width - 4)) & mask)));
-  even = f32x4.add(even, v128.load(sums + 4 * bytes + (<usize>(stream >> <u64>(start + 4 * width - 4)) & mask)));
-  if (count > 5) odd = f32x4.add(odd, v128.load(sums + 5 * bytes + (<usize>(stream >> <u64>(start + 5 * width - 4)) & mask)));
-  if (count > 6) even = f32x4.add(even, v128.load(sums + 6 * bytes + (<usize>(stream >> <u64>(start + 6 * width - 4)) & mask)));
-  if (count > 7) odd = f32x4.add(odd, v128.load(sums + 7 * bytes + (<usize>(stream >> <u64>(start + 7 * width - 4)) & mask)));
-  if (count > 8) even = f32x4.add(even, v128.load(sums + 8 * bytes + (<usize>(stream >> <u64>(start + 8 * width - 4)) & mask)));
+function sumsOfBytes(P: i32, seed: u32, tables: usize, sums: usize): v128 {
+  const next = bitsByTable(tables, seed);
+  let even = v128.load(sums + (<usize>(seed & 255) << 4));
+  let odd = v128.load(sums + (<usize>(seed >> 8) << 4), 4096);
+  even = f32x4.add(even, v128.load(sums + <usize>(<u32>next & 0xffff), 8192));
+  odd = f32x4.add(odd, v128.load(sums + <usize>(<u32>next >> 16), 12288));
+  if (P == 3) return f32x4.add(f32x4.add(even, v128.load(sums + <usize>(next >> 32), 16384)), odd);
+  even = f32x4.add(even, v128.load(sums + <usize>(<u32>(next >> 32) & 0xffff), 16384));
+  odd = f32x4.add(odd, v128.load(sums + <usize>(next >> 48), 20480));
   return f32x4.add(even, odd);
+}
+
+/** Entry `piece` of the sums of seven bits each. */
+// @ts-ignore: decorator
+@inline
+function sevenBits(piece: u64, stream: u64, sums: usize): v128 {
+  return v128.load(sums + <usize>(2048 * piece) + (<usize>(stream >> (7 * piece)) & 0x7f0));
+}
+
+/** D_0 to D_3 of one block of (12, 4): the sums of nine times seven bits, from bit 1 of its stream on. */
+// @ts-ignore: decorator
+@inline
+function sumsOfSevens(seed: u32, tables: usize, sums: usize): v128 {
+  const next = bitsByTable(tables, seed);
+  const first = (<u64>(seed >> 1) | (next << 15)) << 4; // bits 1 to 60, where the offset of a sum wants them
+  let even = f32x4.add(sevenBits(0, first, sums), sevenBits(2, first, sums));
+  let odd = f32x4.add(sevenBits(1, first, sums), sevenBits(3, first, sums));
+  even = f32x4.add(even, sevenBits(4, first, sums));
+  odd = f32x4.add(odd, sevenBits(5, first, sums));
+  even = f32x4.add(even, sevenBits(6, first, sums));
+  odd = f32x4.add(odd, sevenBits(7, first, sums));
+  even = f32x4.add(even, v128.load(sums + (<usize>(next >> 37) & 0x7f0), 8 * 2048)); // bits 57 to 63: 41 of the next
+  return f32x4.add(even, odd);
+}
+
+// @ts-ignore: decorator
+@inline
+function sumsOf(C: i32, P: i32, seed: u32, tables: usize, sums: usize): v128 {
+  return C == 8 ? sumsOfBytes(P, seed, tables, sums) : sumsOfSevens(seed, tables, sums);
 }
 
 /** Coefficient in bits [at, at + 4) of each lane's word, as float. */
@@ -120,13 +154,12 @@ function coefficient(words: v128, at: i32): v128 {
 // @ts-ignore: decorator
 @inline
 function addFourRows(
-  P: i32, start: i32, width: i32, count: i32, seeds: u64, words: v128, exponents: v128, bias: v128,
-  tables: usize, sums: usize, sum: usize,
+  C: i32, P: i32, seeds: u64, words: v128, exponents: v128, bias: v128, tables: usize, sums: usize, sum: usize,
 ): void {
-  const d0 = sumsOf(start, width, count, <u32>seeds & 0xffff, tables, sums);
-  const d1 = sumsOf(start, width, count, <u32>seeds >> 16, tables, sums);
-  const d2 = sumsOf(start, width, count, <u32>(seeds >> 32) & 0xffff, tables, sums);
-  const d3 = sumsOf(start, width, count, <u32>(seeds >> 48), tables, sums);
+  const d0 = sumsOf(C, P, <u32>seeds & 0xffff, tables, sums);
+  const d1 = sumsOf(C, P, <u32>seeds >> 16, tables, sums);
+  const d2 = sumsOf(C, P, <u32>(seeds >> 32) & 0xffff, tables, sums);
+  const d3 = sumsOf(C, P, <u32>(seeds >> 48), tables, sums);
   const a = v128.shuffle<f32>(d0, d1, 0, 4, 1, 5), b = v128.shuffle<f32>(d2, d3, 0, 4, 1, 5);
   const c = v128.shuffle<f32>(d0, d1, 2, 6, 3, 7), d = v128.shuffle<f32>(d2, d3, 2, 6, 3, 7);
   const first = P == 3 ? 4 : 0; // for odd P the exponent code is the lowest nibble
@@ -138,15 +171,13 @@ function addFourRows(
   v128.store(sum, madd(total, scale, v128.load(sum)));
 }
 
-/** sums [lanes] += one group of columns times its part of x, in rows [begin, end), multiples of four. */
+/** out [lanes] += one group of columns times its part of x, before the unit. */
 // @ts-ignore: decorator
 @inline
-function addGroup(
-  P: i32, start: i32, width: i32, count: i32, m: usize, group: usize, tables: usize, sums: usize, out: usize,
-): void {
+function addGroup(C: i32, P: i32, m: usize, group: usize, tables: usize, sums: usize, out: usize): void {
   const lanes = <usize>lanesOf(m);
   const bias = i32x4.splat(127 + expBiasOf(m));
-  const fifteen = i32x4.splat(15);
+  const fifteen = constant(15);
   let seeds = seedsAt(m, group * lanes), codes = codesAt(m, group * lanes);
   let exponents = P == 4 ? exponentsAt(m, group * lanes) : 0;
   const end = out + (lanes << 2);
@@ -160,7 +191,7 @@ function addGroup(
     } else {
       codesOf = v128.and(words, fifteen);
     }
-    addFourRows(P, start, width, count, load<u64>(seeds), words, codesOf, bias, tables, sums, out);
+    addFourRows(C, P, load<u64>(seeds), words, codesOf, bias, tables, sums, out);
     seeds += 8;
     codes += 8;
   }
@@ -177,6 +208,7 @@ export function lfsrMatVecParts(
   const bytes = <usize>lanesOf(m) << 2;
   const weights = scratch + TABLE_BYTES, sums = weights + WEIGHTS_BYTES;
   fillTables(m, scratch);
+  if (C == 8) spreadBytes(scratch);
   for (let part = begin; part < end; part++) {
     const to = partial + <usize>part * bytes;
     memory.fill(to, 0, bytes);
@@ -185,13 +217,13 @@ export function lfsrMatVecParts(
       const from = x + (<usize>(group * C) << 2), valid = min(C, columns - group * C);
       if (kind == FOUR) {
         fillSums(C, P, 0, 8, 5, from, valid, weights, sums);
-        addGroup(3, 0, 8, 5, m, group, scratch, sums, to);
+        addGroup(8, 3, m, group, scratch, sums, to);
       } else if (kind == FOUR_HALF) {
         fillSums(C, P, 0, 8, 6, from, valid, weights, sums);
-        addGroup(4, 0, 8, 6, m, group, scratch, sums, to);
+        addGroup(8, 4, m, group, scratch, sums, to);
       } else {
         fillSums(C, P, 1, 7, 9, from, valid, weights, sums);
-        addGroup(4, 1, 7, 9, m, group, scratch, sums, to);
+        addGroup(12, 4, m, group, scratch, sums, to);
       }
     }
   }
