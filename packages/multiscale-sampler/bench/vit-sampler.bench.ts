@@ -9,6 +9,7 @@ import { useBackend } from "@corenet/tensor";
 import type { Bench } from "../../../tools/bench/harness.ts";
 import { curvesSvg, type SamplerCurves } from "./vit/curves-svg.ts";
 import { shapeImages, sized } from "./vit/shapes.ts";
+import { takeTurns } from "./vit/take-turns.ts";
 import { trainVit, type VitEpoch } from "./vit/train-vit.ts";
 
 const SEEDS = [1, 2, 3];
@@ -44,10 +45,13 @@ const bench: Bench = {
     const names = ["one size", "curriculum"] as const;
     const runs: Record<(typeof names)[number], VitEpoch[][]> = { "one size": [], curriculum: [] };
     for (const seed of SEEDS) {
-      for (const name of names) {
-        const options = { config, images, heldOut, epochs: EPOCHS, learningRate: 2e-3, seed, signal };
-        runs[name].push(await trainVit({ ...options, scales: scales[name] }));
-        record(`accuracy, ${name}, seed ${seed} (%)`, 100 * (runs[name].at(-1)?.at(-1)?.accuracy ?? 0));
+      const options = { config, images, heldOut, epochs: EPOCHS, learningRate: 2e-3, seed, signal };
+      const turn = takeTurns(); // epoch by epoch
+      const trained = names.map((name) => trainVit({ ...options, scales: scales[name], turn }));
+      for (const [i, name] of names.entries()) {
+        const curve = (await Promise.all(trained))[i] ?? [];
+        runs[name].push(curve);
+        record(`accuracy, ${name}, seed ${seed} (%)`, 100 * (curve.at(-1)?.accuracy ?? 0));
       }
     }
 

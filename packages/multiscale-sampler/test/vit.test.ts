@@ -4,6 +4,7 @@ import { expect, test } from "vitest";
 import { onBackend } from "../../../tools/testing/index.ts";
 import { curvesSvg } from "../bench/vit/curves-svg.ts";
 import { shapeImages } from "../bench/vit/shapes.ts";
+import { takeTurns } from "../bench/vit/take-turns.ts";
 import { trainVit } from "../bench/vit/train-vit.ts";
 
 // The short version of vit-sampler.bench.ts: generated shapes, seconds in place of minutes.
@@ -18,8 +19,11 @@ onBackend("wasm", () => {
     const options = { config, images, heldOut, epochs: 4, learningRate: 4e-3, seed: 1 };
     const base = { baseSize: 28, baseBatch: 16, epochs: 4, divisor: 4 };
     const range = { startMinSize: 16, startMaxSize: 20, endMinSize: 16, endMaxSize: 40 };
-    const one = await trainVit({ ...options, scales: fixedScale({ size: 28, batchSize: 16 }) });
-    const grown = await trainVit({ ...options, scales: curriculumScales({ ...base, ...range }) });
+    const turn = takeTurns();
+    const [one, grown] = await Promise.all([
+      trainVit({ ...options, turn, scales: fixedScale({ size: 28, batchSize: 16 }) }),
+      trainVit({ ...options, turn, scales: curriculumScales({ ...base, ...range }) }),
+    ]);
 
     const end = (curve: typeof one) => curve.at(-1) as (typeof one)[number];
     expect(one.map(({ updates }) => updates)).toEqual([50, 100, 150, 200]);

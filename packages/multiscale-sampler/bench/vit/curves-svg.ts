@@ -11,9 +11,10 @@ export interface SamplerCurves {
 const style = `<style>
 svg { background: #fff; color: #1a1c20; font: 12px system-ui, sans-serif; }
 .first { stroke: #b45309; fill: #b45309; } .second { stroke: #1f5fd0; fill: #1f5fd0; } text { stroke: none; }
+.name text { paint-order: stroke; stroke: #fff; stroke-width: 4px; }
 path { fill: none; } .thin path { stroke-width: 1; opacity: 0.4; } .thick path { stroke-width: 2.5; }
 @media (prefers-color-scheme: dark) {
-  svg { background: #15171b; color: #eceef1; }
+  svg { background: #15171b; color: #eceef1; } .name text { stroke: #15171b; }
   .first { stroke: #f0a45d; fill: #f0a45d; } .second { stroke: #7fb0ff; fill: #7fb0ff; }
 }
 </style>`;
@@ -31,6 +32,7 @@ export function curvesSvg([first, second]: readonly [SamplerCurves, SamplerCurve
     height: 340,
     marginTop: 34,
     marginLeft: 46,
+    marginBottom: 46,
     marginRight: 120,
     x: { label: "training FLOPs, 10¹²", nice: true, zero: true },
     y: { label: "accuracy on held-out images, %", grid: true, nice: true },
@@ -39,7 +41,13 @@ export function curvesSvg([first, second]: readonly [SamplerCurves, SamplerCurve
       return [
         ...runs.map((run) => Plot.line(run.map(pointOf), { ...axes, className: `thin ${className}` })),
         Plot.line(mean, { ...axes, className: `thick ${className}` }),
-        Plot.text(mean.slice(-1), { ...axes, text: () => name, textAnchor: "start", dx: 8, className }),
+        Plot.text(mean.slice(-1), {
+          ...axes,
+          text: () => name,
+          textAnchor: "start",
+          dx: 8,
+          className: `name ${className}`,
+        }),
       ];
     }),
   });

@@ -30,7 +30,11 @@ export interface TrainVitOptions {
   learningRate: number;
   seed: number;
   signal?: AbortSignal;
+  /** Waited for before each epoch, and ended after it: for trainings that take turns. @default none */
+  turn?: () => Promise<EndTurn>;
 }
+
+export type EndTurn = () => void;
 
 /** Where a training stands after an epoch. */
 export interface VitEpoch {
@@ -58,6 +62,7 @@ const PIXELS = { mean: [0.49, 0.48, 0.45], std: [0.25, 0.24, 0.26] } as const;
 /** Trains a ViT from scratch; measures it after every epoch. One seed gives one order, one start and one augmentation. */
 export async function trainVit(options: TrainVitOptions): Promise<VitEpoch[]> {
   const { config, scales, epochs, images, heldOut, learningRate, seed, signal } = options;
+  const { turn = async () => () => {} } = options;
   const rng = new Rng(seed);
   const sampler = createSampler({ samples: images.length, scales, random: rng.split("sampler") });
   const plan = Array.from({ length: epochs }, (_, epoch) => sampler.epoch(epoch));
@@ -66,6 +71,7 @@ export async function trainVit(options: TrainVitOptions): Promise<VitEpoch[]> {
 
   const curve: VitEpoch[] = [];
   let [flops, seconds, cpuSeconds, losses] = [0, 0, 0, 0];
+  let endTurn = await turn();
   let cpu = process.cpuUsage();
   const batches = imageBatches(plan, images, rng.split("augment"), ({ height, width, batchSize }) => {
     flops += 3 * 2 * batchSize * countVitMultiplyAdds(config, { height, width }); // forward, and twice as much backward
@@ -105,11 +111,14 @@ export async function trainVit(options: TrainVitOptions): Promise<VitEpoch[]> {
           accuracy,
         });
         losses = 0;
+        endTurn();
+        endTurn = await turn();
         cpu = process.cpuUsage(); // what was measured is not trained
       },
     });
     disposeTree(params);
   } finally {
+    endTurn();
     disposeTree(start);
     await batches.return(undefined);
   }
