@@ -8,6 +8,12 @@ export {
 } from "./config.ts";
 export { cacheFloatsPerToken, countMultiplyAdds, type ForwardCost } from "./cost.ts";
 export { type ExportGgufOptions, exportGguf, type GgufVocabulary } from "./export-gguf.ts";
+export {
+  type AnswerSampleOptions,
+  answerSample,
+  type Instruction,
+  instructionPrompt,
+} from "./instruction-samples.ts";
 export { type LoadOptions, loadOpenElm } from "./load.ts";
 export { type LoadedLora, loadLora, type SaveLoraOptions, saveLora } from "./lora-files.ts";
 export { decoderLayer, forward, type LayerContext, type Positions } from "./model.ts";
@@ -22,4 +28,5 @@ export {
 } from "./parameters.ts";
 export { type SaveOptions, saveOpenElm } from "./save.ts";
 export { type LayerScaling, type LayerShape, scaleLayers } from "./scale-layers.ts";
+export { type TextSample, type TextSampleOptions, textSamples } from "./text-samples.ts";
 export { untie } from "./untie.ts";

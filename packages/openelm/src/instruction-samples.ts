@@ -1,0 +1,61 @@
+// Instructions and their answers as training samples.
+import type { Tokenizer } from "@corenet/formats";
+import type { TextSample } from "./text-samples.ts";
+
+/** A task, what it is about, and how it shall be answered. */
+export interface Instruction {
+  readonly instruction: string;
+  readonly input?: string;
+  readonly output: string;
+}
+
+const indent = "\n                "; // in front of every line after the first: an artefact of the reference, kept
+
+/**
+ * The reference's prompt for fine-tuning, up to where the answer begins.
+ *
+ * @see apple/corenet, data/datasets/language_modeling/commonsense_170k.py
+ */
+export function instructionPrompt({ instruction, input = "" }: Omit<Instruction, "output">): string {
+  const head =
+    input === ""
+      ? "Below is an instruction that describes a task. Write a response that appropriately completes the request.  "
+      : "Below is an instruction that describes a task, paired with an input that provides further context. " +
+        "Write a response that appropriately completes the request. ";
+  const parts = [["### Instruction:", instruction], ...(input === "" ? [] : [["### Input:", input]])];
+  const sections = parts.map(([title, text]) => `${title}${indent}${text}${indent}${indent}`).join("");
+  return `${head}\n${indent}${sections}### Response:${indent}`;
+}
+
+export interface AnswerSampleOptions {
+  /** Tokens of a sample. */
+  contextLength: number;
+  /** Fills short samples, and is never predicted. @default the vocabulary's size */
+  padId?: number;
+  /** Whether the prompt is to be predicted too, as the reference has it. @default false */
+  predictPrompt?: boolean;
+}
+
+/**
+ * A prompt and its answer as one sample: bos, prompt, answer, eos. The answer alone is predicted, and eos.
+ *
+ * @returns null where not even one token of the answer fits
+ */
+export function answerSample(
+  prompt: string,
+  answer: string,
+  tokenizer: Tokenizer,
+  options: AnswerSampleOptions,
+): TextSample | null {
+  const { contextLength, padId = tokenizer.vocabSize, predictPrompt = false } = options;
+  const front = tokenizer.bosId === undefined ? [] : [tokenizer.bosId];
+  const back = tokenizer.eosId === undefined ? [] : [tokenizer.eosId];
+  const whole = [...front, ...tokenizer.encode(prompt + answer), ...back];
+  const given = front.length + tokenizer.encode(prompt).length;
+  if (given > contextLength) return null;
+  const padded = new Int32Array(contextLength + 1).fill(padId);
+  padded.set(whole.slice(0, contextLength + 1));
+  const targets = padded.slice(1);
+  if (!predictPrompt) targets.fill(padId, 0, Math.max(0, given - 1));
+  return { tokens: padded.slice(0, -1), targets };
+}
