@@ -23,6 +23,7 @@ const commands = {
   build: { kernels: false, args: [nx, "run-many", "-t", "build"] },
   "release:check": { kernels: true, args: [join(root, "tools/release/check.ts")] },
   "release:publish": { kernels: false, args: [join(root, "tools/release/publish.ts")] },
+  docs: { kernels: true, args: [join(root, "tools/docs/site.ts")] },
   changeset: { kernels: false, args: [join(modules, "@changesets/cli/bin.js")] },
   new: { kernels: false, args: [join(root, "tools/new-package.ts")] },
 };
