@@ -70,6 +70,31 @@ export function beginBlock(block: usize, blockNorm: f64, expBias: i32): void {
   memory.fill(plan.bestQ, 0, <usize>plan.P << 2);
 }
 
+/** Bytes of what `keepFound` keeps. */
+// @ts-ignore: decorator
+@inline
+export function foundBytes(): usize {
+  return (24 + (<usize>plan.P << 2) + 7) & ~7;
+}
+
+/** Puts the best code so far away, to go on with the block later. */
+export function keepFound(to: usize): void {
+  store<f64>(to, bestError);
+  store<i32>(to, bestSeed, 8);
+  store<i32>(to, bestExponent, 12);
+  store<i32>(to, bestOrder, 16);
+  memory.copy(to + 24, plan.bestQ, <usize>plan.P << 2);
+}
+
+/** After `beginBlock` of the same block: goes on from there. */
+export function takeFound(from: usize): void {
+  bestError = load<f64>(from);
+  bestSeed = load<i32>(from, 8);
+  bestExponent = load<i32>(from, 12);
+  bestOrder = load<i32>(from, 16);
+  memory.copy(plan.bestQ, from + 24, <usize>plan.P << 2);
+}
+
 /** Writes seed u32, exponent - expBias u32, error f64, q i8 [P]. */
 export function endBlock(to: usize): void {
   store<i32>(to, bestSeed);

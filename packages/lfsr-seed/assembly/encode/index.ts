@@ -2,10 +2,21 @@
 // nearly the exact one (library.ts); what could then still win is evaluated in float64 (evaluate.ts), so that the codes
 // are those of the normative encoder, bit for bit.
 
-import { beginBlock, currentError, endBlock, evaluate, normOfBlock } from "./evaluate";
+import {
+  beginBlock,
+  currentError,
+  endBlock,
+  evaluate,
+  foundBytes,
+  keepFound,
+  normOfBlock,
+  takeFound,
+} from "./evaluate";
+import { quantiseCoefficients, SCORE_SCALE16 } from "./fixed-point";
 import { buildCoefficients, buildCycle } from "./library";
-import { codeBytes, GROUP, LANES, paddedPeriod, place, plan, ROW } from "./plan";
-import { buildTables, scoreAll, scoreOne } from "./score";
+import { codeBytes, GROUP, LANES, MAX_EXTRAS, MAX_HITS, paddedPeriod, place, plan, ROW, ROW16 } from "./plan";
+import { buildTables, scoreAll, scoreExtras, scoreOne } from "./score";
+import { buildTables16, findLargest16, scoreAll16 } from "./score16";
 
 /**
  * Prepares for a configuration; the same again costs nothing. Then for each batch: blocks f32 [count, C] and their
@@ -30,19 +41,6 @@ export function blocksAddress(): usize {
 export function codesAddress(): usize {
   return plan.codes;
 }
-export { scoreAll } from "./score";
-
-/** What the search of this library knows of itself: its tilt, its rounding, its extra seeds. */
-export function tilt(): f64 {
-  return plan.tilt;
-}
-export function rounding(): f64 {
-  return plan.rounding;
-}
-export function extraSeeds(): i32 {
-  return plan.extraCount;
-}
-
 /**
  * The best codes of the first `count` blocks. The code of each, 8-byte aligned: seed u32, exponent code u32, error f64,
  * coefficients i8 [P], then nothing up to the next multiple of 8.
@@ -64,6 +62,7 @@ function weighEqually(): void {
   if (plan.isWeighted == 0) return;
   plan.isWeighted = 0;
   buildCoefficients();
+  quantiseCoefficients();
 }
 
 /** Makes the scored bases for an importance f64 [C], unless they are. */
@@ -73,6 +72,7 @@ function weigh(importance: usize): void {
   memory.copy(plan.importance, importance, bytes);
   plan.isWeighted = 1;
   buildCoefficients();
+  quantiseCoefficients();
 }
 
 function encodeLanes(blocks: usize, lanes: i32, expBias: i32, codes: usize): void {
@@ -82,64 +82,177 @@ function encodeLanes(blocks: usize, lanes: i32, expBias: i32, codes: usize): voi
     store<f64>(plan.norms + (<usize>lane << 3), norm);
   }
   buildTables(blocks);
-  scoreAll();
-  findLargest();
-  for (let lane = 0; lane < lanes; lane++) {
-    const block = blocks + <usize>lane * blockBytes;
+  if (plan.shift > 0) {
+    buildTables16();
+    scoreAll16();
+    findLargest16();
+  } else {
+    scoreAll();
+    findLargest();
+  }
+  scoreExtras();
+  const rounding = plan.shift > 0 ? max(plan.rounding, plan.rounding16) : plan.rounding;
+  // The best seed before quantisation gives a bound that leaves few others.
+  for (let lane = 0; lane < LANES; lane++) {
     const norm = load<f64>(plan.norms + (<usize>lane << 3));
-    beginBlock(block, norm, expBias);
-    if (norm > 0) searchLane(lane, norm);
+    beginBlock(blocks + <usize>lane * blockBytes, norm, expBias);
+    if (norm > 0) {
+      evaluateLargest(lane, load<i32>(plan.largestGroups + (<usize>lane << 2)));
+      evaluateExtras(lane, norm);
+    }
+    store<f32>(plan.thresholds + (<usize>lane << 2), norm > 0 ? threshold(norm, rounding) : Infinity);
+    keepFound(plan.found + <usize>lane * foundBytes());
+  }
+  if (plan.shift > 0) findHits16();
+  else findHits();
+  for (let lane = 0; lane < lanes; lane++) {
+    const norm = load<f64>(plan.norms + (<usize>lane << 3));
+    beginBlock(blocks + <usize>lane * blockBytes, norm, expBias);
+    takeFound(plan.found + <usize>lane * foundBytes());
+    if (norm > 0) evaluateHits(lane, norm, rounding);
     endBlock(codes + <usize>lane * codeBytes());
   }
 }
 
-/** The largest score of each lane, into plan.largest. */
-function findLargest(): void {
-  let m0 = f32x4.splat(0), m1 = f32x4.splat(0), m2 = f32x4.splat(0), m3 = f32x4.splat(0);
-  const end = plan.maxima + <usize>(paddedPeriod() / GROUP) * ROW;
-  for (let at = plan.maxima; at < end; at += ROW) {
-    m0 = f32x4.pmax(m0, v128.load(at));
-    m1 = f32x4.pmax(m1, v128.load(at, 16));
-    m2 = f32x4.pmax(m2, v128.load(at, 32));
-    m3 = f32x4.pmax(m3, v128.load(at, 48));
+function evaluateExtras(lane: i32, norm: f64): void {
+  for (let number = 0; number < plan.extraCount; number++) {
+    if (number < MAX_EXTRAS) {
+      const slack = <f64>load<f32>(plan.extraSlacks + (<usize>number << 2));
+      const reach = sqrt(currentError() / norm) + slack;
+      const score = <f64>load<f32>(plan.extraScores + ((<usize>(number * LANES + lane)) << 2));
+      if (score < 1 - reach * reach - max(slack, plan.rounding)) continue;
+    }
+    evaluate(load<i32>(plan.extras + (<usize>number << 2)));
   }
-  v128.store(plan.largest, m0);
-  v128.store(plan.largest, m1, 16);
-  v128.store(plan.largest, m2, 32);
-  v128.store(plan.largest, m3, 48);
+}
+
+/** The largest score of each lane, and a group that has it. */
+function findLargest(): void {
+  for (let offset: usize = 0; offset < ROW; offset += 16) {
+    let largest = f32x4.splat(-1);
+    let groups = i32x4.splat(0);
+    let group = i32x4.splat(0);
+    const one = i32x4.splat(1);
+    const end = plan.maxima + <usize>(paddedPeriod() / GROUP) * ROW;
+    for (let at = plan.maxima; at < end; at += ROW) {
+      const scores = v128.load(at + offset);
+      const isLarger = f32x4.gt(scores, largest);
+      largest = v128.bitselect(scores, largest, isLarger);
+      groups = v128.bitselect(group, groups, isLarger);
+      group = i32x4.add(group, one);
+    }
+    v128.store(plan.largestGroups + offset, groups);
+  }
 }
 
 /** The score from which on a seed may win against the best error so far. */
 // @ts-ignore: decorator
 @inline
-function threshold(norm: f64): f32 {
+function threshold(norm: f64, rounding: f64): f32 {
   const reach = sqrt(currentError() / norm) + plan.tilt;
-  return <f32>(1 - reach * reach - plan.rounding);
+  return <f32>(1 - reach * reach - rounding);
 }
 
-function searchLane(lane: i32, norm: f64): void {
+/** Notes for each lane the groups that reach its threshold. */
+function findHits(): void {
+  memory.fill(plan.hitCounts, 0, ROW);
+  const t0 = v128.load(plan.thresholds);
+  const t1 = v128.load(plan.thresholds, 16);
+  const t2 = v128.load(plan.thresholds, 32);
+  const t3 = v128.load(plan.thresholds, 48);
   const groups = paddedPeriod() / GROUP;
-  const maxima = plan.maxima + (<usize>lane << 2);
-  // The best seed before quantisation gives a bound that leaves few others.
-  const largest = load<f32>(plan.largest + (<usize>lane << 2));
-  for (let group = 0; group < groups; group++) {
-    if (load<f32>(maxima + <usize>group * ROW) == largest) evaluateGroup(lane, group, largest * <f32>0.99999);
-  }
-  for (let i = 0; i < plan.extraCount; i++) evaluate(load<i32>(plan.extras + (<usize>i << 2)));
-  let least = threshold(norm);
-  for (let group = 0; group < groups; group++) {
-    if (load<f32>(maxima + <usize>group * ROW) < least) continue;
-    evaluateGroup(lane, group, least);
-    least = threshold(norm);
+  let at = plan.maxima;
+  for (let group = 0; group < groups; group++, at += ROW) {
+    const h0 = f32x4.ge(v128.load(at), t0);
+    const h1 = f32x4.ge(v128.load(at, 16), t1);
+    const h2 = f32x4.ge(v128.load(at, 32), t2);
+    const h3 = f32x4.ge(v128.load(at, 48), t3);
+    if (!v128.any_true(v128.or(v128.or(h0, h1), v128.or(h2, h3)))) continue;
+    noteHits(
+      group,
+      i32x4.bitmask(h0) | (i32x4.bitmask(h1) << 4) | (i32x4.bitmask(h2) << 8) | (i32x4.bitmask(h3) << 12),
+    );
   }
 }
 
-/** Evaluates the seeds of a group that score at least `least`. */
-function evaluateGroup(lane: i32, group: i32, least: f32): void {
+/** The same for scores in 16 bits. */
+function findHits16(): void {
+  memory.fill(plan.hitCounts, 0, ROW);
+  for (let lane: usize = 0; lane < <usize>LANES; lane++) {
+    const least = <f64>load<f32>(plan.thresholds + (lane << 2)) * SCORE_SCALE16;
+    store<i16>(plan.thresholds16 + (lane << 1), <i16>min(max(floor(least), -32768), 32767));
+  }
+  const t0 = v128.load(plan.thresholds16);
+  const t1 = v128.load(plan.thresholds16, 16);
+  const groups = paddedPeriod() / GROUP;
+  let at = plan.maxima;
+  for (let group = 0; group < groups; group++, at += ROW16) {
+    const h0 = i16x8.ge_s(v128.load(at), t0);
+    const h1 = i16x8.ge_s(v128.load(at, 16), t1);
+    if (v128.any_true(v128.or(h0, h1))) noteHits(group, i16x8.bitmask(h0) | (i16x8.bitmask(h1) << 8));
+  }
+}
+
+/** Notes a group for each lane whose bit is set. */
+function noteHits(group: i32, lanes: i32): void {
+  for (; lanes != 0; lanes &= lanes - 1) {
+    const lane = <usize>ctz(lanes);
+    const count = load<i32>(plan.hitCounts + (lane << 2));
+    store<i32>(plan.hitCounts + (lane << 2), count + 1);
+    if (count < MAX_HITS) store<i32>(plan.hits + ((lane * <usize>MAX_HITS + <usize>count) << 2), group);
+  }
+}
+
+/** The largest score of a group of seeds in one lane. */
+// @ts-ignore: decorator
+@inline
+function maximumOf(lane: i32, group: i32): f32 {
+  const row = <usize>(group * LANES + lane);
+  if (plan.shift == 0) return load<f32>(plan.maxima + (row << 2));
+  return <f32>load<i16>(plan.maxima + (row << 1)) / <f32>SCORE_SCALE16;
+}
+
+/** Evaluates the groups that were noted, best first: the bound falls, and most need no look. */
+function evaluateHits(lane: i32, norm: f64, rounding: f64): void {
+  const count = load<i32>(plan.hitCounts + (<usize>lane << 2));
+  if (count > MAX_HITS) {
+    for (let group = 0; group < paddedPeriod() / GROUP; group++) evaluateGroup(lane, group, norm, rounding);
+    return;
+  }
+  const hits = plan.hits + (<usize>(lane * MAX_HITS) << 2);
+  for (let left = count; left > 0; left--) {
+    let best = 0;
+    for (let i = 1; i < left; i++) {
+      if (maximumOf(lane, load<i32>(hits + (<usize>i << 2))) > maximumOf(lane, load<i32>(hits + (<usize>best << 2)))) best = i;
+    }
+    const group = load<i32>(hits + (<usize>best << 2));
+    if (maximumOf(lane, group) < threshold(norm, rounding)) return;
+    evaluateGroup(lane, group, norm, rounding);
+    store<i32>(hits + (<usize>best << 2), load<i32>(hits + (<usize>(left - 1) << 2)));
+  }
+}
+
+/** Evaluates the seed of a group that scores highest. */
+function evaluateLargest(lane: i32, group: i32): void {
+  const begin = group * GROUP;
+  scoreOne(lane, begin);
+  let largest = 0;
+  for (let i = 1; i < min(GROUP, plan.period - begin); i++) {
+    const isLarger = load<f32>(plan.scores + (<usize>i << 2)) > load<f32>(plan.scores + (<usize>largest << 2));
+    if (isLarger) largest = i;
+  }
+  evaluate(begin + largest);
+}
+
+/** Evaluates the seeds of a group that may win. */
+function evaluateGroup(lane: i32, group: i32, norm: f64, rounding: f64): void {
+  if (maximumOf(lane, group) < threshold(norm, rounding)) return;
   const begin = group * GROUP;
   scoreOne(lane, begin);
   const end = min(begin + GROUP, plan.period);
   for (let position = begin; position < end; position++) {
-    if (load<f32>(plan.scores + (<usize>(position - begin) << 2)) >= least) evaluate(position);
+    const score = load<f32>(plan.scores + (<usize>(position - begin) << 2));
+    if (score >= threshold(norm, plan.rounding)) evaluate(position);
   }
 }
+

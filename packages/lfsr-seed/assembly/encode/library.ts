@@ -8,10 +8,10 @@
 // of v[m+1] and P - 1 vectors of signs, whose correlations are the lookups themselves. Decimated bases take v alone.
 //
 // Scored and exact span differ by an angle whose sine is at most |D (U - V) R^-1|, R^T R = U^T D^2 U; it is computed
-// here for each seed. The largest becomes the slack of the search; seeds beyond are not scored but always evaluated.
+// here for each seed. The largest becomes the slack of the search; a few seeds beyond, the extras, each have a slack of their own.
 
 import { basisAt, factorAt, factorBasis, importanceOf, readBasis, stateAt, wrap } from "./basis";
-import { halo, paddedPeriod, plan, WARM } from "./plan";
+import { halo, MAX_EXTRAS, paddedPeriod, plan, WARM } from "./plan";
 
 /** Rounding of a score in float32, over the norm of its coefficients: 2 |z| |dz|, where features are at most 2. */
 // @ts-ignore: decorator
@@ -164,9 +164,9 @@ function binOf(slack: f32): i32 {
   return min(max(exponent, -40), 23) + 40;
 }
 
-/** The few seeds of the largest slack become extras, as do all whose slack would say nothing about them. */
+/** The few seeds of the largest slack become extras, as do all whose slack would say little about the others. */
 function splitExtras(histogram: usize, size: usize): void {
-  const few = plan.period / 4096;
+  const few = plan.period / 1024;
   let bin = 63;
   let count = 0;
   for (; bin > 0; bin--) {
@@ -184,10 +184,22 @@ function splitExtras(histogram: usize, size: usize): void {
       plan.rounding = max(plan.rounding, ROUNDING * normOf(coefficients));
       continue;
     }
-    memory.fill(coefficients, 0, size);
-    store<i32>(plan.extras + (<usize>plan.extraCount << 2), m);
-    plan.extraCount += 1;
+    addExtra(m);
   }
+}
+
+/** Makes the seed at `position`, which has coefficients and a slack, an extra: they move there. */
+export function addExtra(position: i32): void {
+  const number = <usize>plan.extraCount;
+  const size = <usize>plan.factorSize << 2;
+  const coefficients = plan.coefficients + <usize>position * size;
+  store<i32>(plan.extras + (number << 2), position);
+  if (number < <usize>MAX_EXTRAS) {
+    memory.copy(plan.extraCoefficients + number * size, coefficients, size);
+    store<f32>(plan.extraSlacks + (number << 2), load<f32>(plan.tilts + (<usize>position << 2)));
+  }
+  memory.fill(coefficients, 0, size);
+  plan.extraCount += 1;
 }
 
 function normOf(coefficients: usize): f64 {

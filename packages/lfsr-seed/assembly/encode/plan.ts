@@ -8,6 +8,10 @@ export const LANES: i32 = 16;
 // @ts-ignore: decorator
 @inline
 export const ROW: usize = 64;
+/** Bytes of one row of lanes, i16. */
+// @ts-ignore: decorator
+@inline
+export const ROW16: usize = 32;
 /** Seeds that share one maximum of what is scored. */
 // @ts-ignore: decorator
 @inline
@@ -16,6 +20,14 @@ export const GROUP: i32 = 16;
 // @ts-ignore: decorator
 @inline
 export const WARM: i32 = 32;
+/** Groups of seeds that are noted for one block; where there are more, all are looked at. */
+// @ts-ignore: decorator
+@inline
+export const MAX_HITS: i32 = 256;
+/** Extra seeds with scores of their own; the others are always evaluated. */
+// @ts-ignore: decorator
+@inline
+export const MAX_EXTRAS: i32 = 1024;
 /** Bits of a sign pattern that one table is indexed by. */
 // @ts-ignore: decorator
 @inline
@@ -43,17 +55,21 @@ export class Plan {
   tableBits: i32;
   /** Steps scored at a time, a multiple of GROUP. */
   chunk: i32;
-  /** Seeds that are never scored, always evaluated. */
+  /** Seeds whose scores say too little for the others' slack. */
   extraCount: i32;
   /** Importance of the scored bases: 0 none, 1 what is in `importance`, -1 before there are bases. */
   isWeighted: i32;
   capacity: i32;
+  /** Where seeds are scored in 16 bits, the shift of fixed-point.ts; else 0. */
+  shift: i32;
   /** 2^(K-1) - 1. */
   half: f64;
   /** How far the scored basis is from the exact one, as the sine of an angle: see library.ts. */
   tilt: f64;
   /** Bound on the rounding of a score, as a part of the norm. */
   rounding: f64;
+  /** The same of a score in 16 bits. */
+  rounding16: f64;
 
   /** u32 [period]: the cycle from state 1. */
   states: usize;
@@ -67,6 +83,10 @@ export class Plan {
   tilts: usize;
   /** u32 [period]: positions of the extra seeds. */
   extras: usize;
+  /** For the first MAX_EXTRAS of them: f32 [factorSize] coefficients, f32 slack, f32 [LANES] scores of a batch. */
+  extraCoefficients: usize;
+  extraSlacks: usize;
+  extraScores: usize;
   /** f64 [C]: the importance that the scored bases are made for. */
   importance: usize;
 
@@ -79,8 +99,19 @@ export class Plan {
   sums: usize;
   /** f32 [period / GROUP, LANES]. */
   maxima: usize;
-  /** f32 [LANES]: the largest of them. */
-  largest: usize;
+  /** i16, the same as coefficients (without the first, which is 1) and tableRows: see score16.ts. */
+  coefficients16: usize;
+  tableRows16: usize;
+  /** i32 [LANES]: the group that has the largest. */
+  largestGroups: usize;
+  /** f32 [LANES]: the score from which on a seed may win. */
+  thresholds: usize;
+  thresholds16: usize;
+  /** i32 [LANES] how many groups reach it, i32 [LANES, MAX_HITS] which. */
+  hitCounts: usize;
+  hits: usize;
+  /** The best code so far of each lane, [LANES] times what evaluate.ts keeps. */
+  found: usize;
   /** f32: the same as signs, sums and scores, for one lane and one group. */
   laneSigns: usize;
   laneSums: usize;
@@ -171,13 +202,23 @@ export function place(
   at = reserve((plan.coefficients = at), <usize>paddedPeriod() * <usize>plan.factorSize * 4);
   at = reserve((plan.tilts = at), period * 4);
   at = reserve((plan.extras = at), period * 4);
+  at = reserve((plan.extraCoefficients = at), <usize>(MAX_EXTRAS * plan.factorSize) * 4);
+  at = reserve((plan.extraSlacks = at), <usize>MAX_EXTRAS * 4);
+  at = reserve((plan.extraScores = at), <usize>MAX_EXTRAS * ROW);
   at = reserve((plan.importance = at), <usize>C * 8);
   at = reserve((plan.norms = at), <usize>LANES * 8);
   at = reserve((plan.tableRows = at), (<usize>plan.tables << plan.tableBits) * ROW);
   at = reserve((plan.signs = at), steps * ROW);
   at = reserve((plan.sums = at), steps * ROW);
   at = reserve((plan.maxima = at), <usize>(paddedPeriod() / GROUP) * ROW);
-  at = reserve((plan.largest = at), ROW);
+  at = reserve((plan.coefficients16 = at), <usize>paddedPeriod() * <usize>plan.factorSize * 2);
+  at = reserve((plan.tableRows16 = at), (<usize>plan.tables << plan.tableBits) * ROW16);
+  at = reserve((plan.largestGroups = at), ROW);
+  at = reserve((plan.thresholds = at), ROW);
+  at = reserve((plan.thresholds16 = at), ROW16);
+  at = reserve((plan.hitCounts = at), ROW);
+  at = reserve((plan.hits = at), <usize>MAX_HITS * ROW);
+  at = reserve((plan.found = at), <usize>LANES * (32 + <usize>P * 4));
   at = reserve((plan.laneSigns = at), steps * 4);
   at = reserve((plan.laneSums = at), steps * 4);
   at = reserve((plan.scores = at), <usize>GROUP * 4);

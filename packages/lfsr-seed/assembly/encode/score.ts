@@ -3,7 +3,7 @@
 
 import { madd } from "../../../tensor/assembly/simd";
 import { hasSignFeatures } from "./library";
-import { GROUP, halo, LANES, paddedPeriod, plan, ROW, WARM } from "./plan";
+import { GROUP, halo, LANES, MAX_EXTRAS, paddedPeriod, plan, ROW, WARM } from "./plan";
 
 // @ts-ignore: decorator
 @inline
@@ -314,6 +314,25 @@ export function scoreAll(): void {
     }
     memory.copy(plan.sums, plan.sums + <usize>count * ROW, <usize>(1 + ahead) * ROW);
     memory.copy(plan.signs, plan.signs + <usize>count * ROW, <usize>(1 + ahead) * ROW);
+  }
+}
+
+/** Scores of the extra seeds for all lanes, into plan.extraScores; infinite where they say nothing. */
+export function scoreExtras(): void {
+  const ahead = halo();
+  for (let number = 0; number < min(plan.extraCount, MAX_EXTRAS); number++) {
+    const scores = plan.extraScores + <usize>number * ROW;
+    const isUseful = ahead <= 256 && load<f32>(plan.extraSlacks + (<usize>number << 2)) < 1;
+    if (isUseful) {
+      const position = load<i32>(plan.extras + (<usize>number << 2));
+      memory.fill(plan.sums, 0, ROW);
+      walk((position + 1 + (WARM - 1) * plan.period - (WARM - 1)) % plan.period, 1, WARM + ahead);
+      for (let i = 0; i < plan.P; i++) store<u32>(plan.featureRows + (<usize>i << 2), <u32>featureRow(WARM - 1, i));
+    }
+    const coefficients = plan.extraCoefficients + (<usize>(number * plan.factorSize) << 2);
+    for (let offset: usize = 0; offset < ROW; offset += 16) {
+      v128.store(scores + offset, isUseful ? normOf(coefficients, plan.featureRows, offset) : f32x4.splat(Infinity));
+    }
   }
 }
 
