@@ -3,6 +3,7 @@ import { openElmConfig } from "@corenet/openelm";
 import * as Plot from "@observablehq/plot";
 import type { RunCurve, RunResult } from "../run/result.ts";
 import type { ModelSettings, RunSettings } from "../run/settings.ts";
+import { describeSaving } from "../run/window-saving.ts";
 import { scaleShares, windowScales } from "../run/window-scales.ts";
 import { pickEvenly } from "../text/pick-evenly.ts";
 import { figure } from "./figure.ts";
@@ -123,13 +124,14 @@ export function learningRateChart({ learningRate }: RunCurve): string {
   });
 }
 
-/** Which length each step has. */
-export function windowChart({ training, seed }: Pick<RunSettings, "training" | "seed">): string {
+/** Which length each step has, and what that saves. */
+export function windowChart({ training, seed }: RunSettings, { windows }: RunResult): string {
   const scaleAt = windowScales(training, new Rng(seed));
   const steps = Array.from({ length: training.steps }, (_, step) => ({ step: step + 1, ...scaleAt(step) }));
   const scales = scaleShares(training.sequences).reverse();
+  const batches = scales.map(({ length, batchSize }) => `${batchSize} x ${length}`).join(", ");
   return figure({
-    caption: `Bytes in a window at each step; batches of ${scales.map(({ length, batchSize }) => `${batchSize} x ${length}`).join(", ")}.`,
+    caption: `Bytes in a window at each step, as many in every batch: ${batches}. ${describeSaving(windows)}.`,
     label: "Length of windows by step",
     height: 60 + 26 * scales.length,
     plot: () => ({
@@ -137,7 +139,15 @@ export function windowChart({ training, seed }: Pick<RunSettings, "training" | "
       marginBottom: 44,
       x: { label: "step" },
       y: { label: "bytes", domain: scales.map(({ length }) => length) },
-      marks: [Plot.tickX(pickEvenly(steps, mostPoints), { x: "step", y: "length", stroke: ours, inset: 3 })],
+      marks: [
+        Plot.tickX(pickEvenly(steps, mostPoints), {
+          x: "step",
+          y: "length",
+          stroke: ours,
+          strokeWidth: 2,
+          inset: 3,
+        }),
+      ],
     }),
   });
 }

@@ -1,4 +1,3 @@
-import { describeSaving } from "../run/window-saving.ts";
 import { formatDuration } from "../terminal/duration.ts";
 import type { TextRun } from "../train-text-model.ts";
 import { bitsChart, layerChart, learningRateChart, lossChart, speedChart, windowChart } from "./charts.ts";
@@ -33,8 +32,7 @@ export function reportPage({ settings, result }: TextRun): string {
 </header>
 <section><h2>Held-out text</h2>${bitsChart(result)}</section>
 <section><h2>Loss</h2>${lossChart(result)}</section>
-<section><h2>Windows</h2>${windowChart(settings)}
-<p>Short windows first, as many bytes in each batch: ${describeSaving(result.windows)}.</p></section>
+<section><h2>Windows</h2>${windowChart(settings, result)}</section>
 <section><h2>Sample</h2>
 <p>The model went on from the first words, which are held-out text, at temperature 0.8.</p>
 <pre><mark>${escapeHtml(sample.prompt)}</mark>${escapeHtml(sample.text)}</pre></section>
