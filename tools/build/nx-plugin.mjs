@@ -7,6 +7,7 @@ const root = "corenet-js"; // the root package's name
 const everything = ["{workspaceRoot}/**/*"];
 const sources = [
   "{workspaceRoot}/{packages,tools,golden}/**/*.{ts,mts,js,mjs,json}",
+  "{workspaceRoot}/docs/.vitepress/**/*.ts",
   "{workspaceRoot}/*.{ts,json,jsonc}",
 ];
 const kernelSources = ["{workspaceRoot}/packages/*/assembly/**/*", "{workspaceRoot}/tools/kernels/**/*"];
@@ -32,6 +33,17 @@ const rootTargets = {
   typecheck: task("node node_modules/typescript/bin/tsc -p tsconfig.json", sources, kernelsFirst),
   lint: task("biome ci --error-on-warnings .", everything),
   layers: task("node tools/checks/layers.ts", sources, kernelsFirst),
+  docs: task(
+    "node --conditions=@corenet/source tools/docs/site.ts build",
+    [
+      ...sources,
+      "{workspaceRoot}/docs/.vitepress/theme/**/*",
+      "{workspaceRoot}/{docs,packages}/**/*.md",
+      "{workspaceRoot}/{README,CONTRIBUTING}.md",
+      ...kernelSources,
+    ],
+    { ...kernelsFirst, outputs: ["{workspaceRoot}/docs/.vitepress/dist", "{workspaceRoot}/docs/api"] },
+  ),
   unused: task("node node_modules/knip/bin/knip.js --no-progress", sources, kernelsFirst),
 };
 

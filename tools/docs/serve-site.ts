@@ -14,16 +14,20 @@ export function siteFile(path: string): string | undefined {
     .find((file) => file.startsWith(siteFolder) && /\.\w+$/.test(file) && existsSync(file));
 }
 
-/**
- * Serves the built site.
- *
- * @param options - `isolated` sends the headers that let a page share memory between threads
- */
-export function serveSite({ isolated }: { isolated: boolean }): Promise<Site> {
+export interface SiteOptions {
+  /** Whether to send the headers that let a page share memory between threads. */
+  isolated: boolean;
+  /** Is told of every file that is sent. */
+  onFile?: (path: string, body: Uint8Array) => void;
+}
+
+/** Serves the built site. */
+export function serveSite({ isolated, onFile }: SiteOptions): Promise<Site> {
   const answer = (path: string) => {
     const file = siteFile(path);
     if (file === undefined) return undefined;
     const body = readFileSync(file);
+    onFile?.(path, body);
     if (file.endsWith(".html")) return { body, type: "text/html" };
     if (file.endsWith(".css")) return { body, type: "text/css" };
     return { body };

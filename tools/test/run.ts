@@ -1,7 +1,7 @@
 // `npm test`: every check of the repository, one line each, and last `N passed, N failed, N skipped`.
 // `npm test -- packages/core`: unit and browser tests of the files whose path contains an argument; the
 // other checks run in full.
-
+import { checkPlayground } from "../docs/check-playground.ts";
 import { bundleSizes, sizeOutcome } from "../release/bundle-size.ts";
 import { checkManifests } from "../release/check-manifests.ts";
 import { packedApp } from "../release/packed-app.ts";
@@ -28,6 +28,8 @@ const checks: Record<string, () => Promise<Outcome>> = {
   "unused code": () => target("unused"),
   "unit tests": () => unitTests(filters),
   "browser tests": () => browserTests(filters),
+  "docs site": () => target("docs"),
+  playground: checkPlayground,
   "packed packages": packedTests,
   apps: async () => appTests((await packedApp()).app),
   "publint and attw": async () => checkManifests((await packedApp()).tarballs),
