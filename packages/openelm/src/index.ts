@@ -28,5 +28,6 @@ export {
 } from "./parameters.ts";
 export { type SaveOptions, saveOpenElm } from "./save.ts";
 export { type LayerScaling, type LayerShape, scaleLayers } from "./scale-layers.ts";
+export { estimateBytes, type Storage } from "./storage.ts";
 export { type TextSample, type TextSampleOptions, textSamples } from "./text-samples.ts";
 export { untie } from "./untie.ts";

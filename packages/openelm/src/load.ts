@@ -1,38 +1,23 @@
-import {
-  CheckpointError,
-  createProgress,
-  decodeBfloat16,
-  decodeFloat16,
-  type OnProgress,
-  throwIfAborted,
-} from "@corenet/core";
+import { CheckpointError, createProgress, type OnProgress, throwIfAborted } from "@corenet/core";
 import {
   type ByteSource,
-  type Dtype,
   openCheckpoint,
+  openModelFiles,
   type PackedContainer,
   type PackedInfo,
   readJson,
   type TensorFile,
-  type TensorInfo,
-  toFloat32,
 } from "@corenet/formats";
-import {
-  disposeTree,
-  HalfMatrix,
-  loadKernels,
-  type PackedMatrix,
-  type Tensor,
-  tensor,
-  tensorFromPieces,
-} from "@corenet/tensor";
+import { disposeTree, loadKernels, type PackedMatrix, type Tensor } from "@corenet/tensor";
 import { type OpenElmConfig, parseConfig } from "./config.ts";
 import { OpenElm } from "./open-elm.ts";
 import { buildParameters, type OpenElmParams, parameterShapes } from "./parameters.ts";
+import { readLeaf, weightDtypes } from "./read-leaf.ts";
+import { checkRoom, type Storage } from "./storage.ts";
 
 export interface LoadOptions {
-  /** How matrices are kept: widened to float32, or in the 16 bits that the file has. @default "f32" */
-  storage?: "f32" | "as-is";
+  /** How matrices are kept on the device. @default "f32" */
+  storage?: Storage;
   /** How packed matrices lie in the file, such as `lfsrContainer()`: they stay packed. @default none */
   packed?: readonly PackedContainer<PackedMatrix>[];
   signal?: AbortSignal;
@@ -51,7 +36,10 @@ interface Packed {
  * Loads a Hugging Face folder: config.json and model.safetensors, or its shards. Names may carry the published prefix
  * `transformer.` or be corenet's own. Everything is checked before a weight is read; weights are read one at a time.
  *
- * @param from - a folder (Node), or sources named as its files are, which are closed at the end
+ * @param from - a folder (Node); `hf:owner/name` on the Hugging Face hub, or the URL of a folder, see `openModelFiles`; or
+ *   sources named as the files are, which are closed at the end
+ * @throws OutOfMemoryError before anything is loaded, when the weights do not fit, with the storage that does
+ * @throws IoError when something cannot be reached
  * @throws CheckpointError when a file is missing, or config and weights contradict each other: all mismatches at once
  * @throws FormatError when a file is broken
  */
@@ -64,6 +52,7 @@ export async function loadOpenElm(
   await loadKernels();
   const { config, weights } = await openFolder(from, options);
   try {
+    if (storage !== "as-is" && containers.length === 0) checkRoom(config, storage);
     const packed = await findPacked(weights, containers, signal);
     const names = matchWeights(config, weights, packed);
     const bytesOf = (name: string) =>
@@ -95,8 +84,13 @@ export async function loadOpenElm(
 
 async function openFolder(
   from: string | readonly ByteSource[],
-  { signal }: LoadOptions,
+  { signal, onProgress }: LoadOptions,
 ): Promise<{ config: OpenElmConfig; weights: TensorFile }> {
+  if (typeof from === "string" && /^(?:hf:|https?:)/.test(from)) {
+    const files = ["config.json", "*.safetensors", "*.safetensors.index.json"];
+    const io = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
+    return openFolder(await openModelFiles(from, { ...io, files }), {});
+  }
   if (typeof from === "string") {
     const config = parseConfig(await readJson(`${from}/config.json`), `${from}/config.json`);
     return { config, weights: await openCheckpoint(from, { signal }) };
@@ -164,7 +158,7 @@ function matchWeights(
     names.set(path, name);
     const fits = info.shape.length === shape.length && info.shape.every((side, i) => side === shape[i]);
     if (!fits) problems.push(`${name} is [${info.shape}], expected [${shape}]${explain(config, path)}`);
-    if (tensor && !matrix && !["F32", "F16", "BF16", "F64"].includes(tensor.dtype))
+    if (tensor && !matrix && !weightDtypes.includes(tensor.dtype))
       problems.push(`${name} is ${tensor.dtype}, expected F32, F16 or BF16`);
   }
   for (const name of tensors.keys()) {
@@ -191,36 +185,4 @@ function explain({ layers, headDim }: OpenElmConfig, path: string): string {
 /** The remote code of untied models saves a second head that it never uses. */
 function isHarmless(config: OpenElmConfig, name: string): boolean {
   return !config.tied && name === "transformer.classifier.weight";
-}
-
-async function readLeaf(
-  weights: TensorFile,
-  name: string,
-  storage: "f32" | "as-is",
-  signal: AbortSignal | undefined,
-): Promise<Leaf> {
-  const { dtype, shape } = weights.tensors.get(name) as TensorInfo;
-  if (dtype === "F32") return tensorFromPieces(shape, "float32", weights.pieces(name, { signal }));
-  const [rows, columns] = shape;
-  if (storage === "as-is" && dtype !== "F64" && rows !== undefined && columns !== undefined) {
-    return HalfMatrix.create(
-      weights.pieces(name, { signal }),
-      [rows, columns],
-      dtype === "F16" ? "f16" : "bf16",
-    );
-  }
-  if (dtype === "F64") return tensor(toFloat32(dtype, await weights.read(name, { signal })), shape);
-  return tensorFromPieces(shape, "float32", widened(weights.pieces(name, { signal }), dtype));
-}
-
-/** Pieces of 16-bit numbers as pieces of float32, through one buffer. */
-async function* widened(pieces: AsyncIterable<Uint8Array>, dtype: Dtype): AsyncGenerator<Uint8Array> {
-  const decode = dtype === "F16" ? decodeFloat16 : decodeBfloat16;
-  let buffer = new Float32Array(0);
-  for await (const piece of pieces) {
-    const halves = new Uint16Array(piece.buffer, piece.byteOffset, piece.length / 2);
-    if (buffer.length < halves.length) buffer = new Float32Array(halves.length);
-    const floats = decode(halves, buffer.subarray(0, halves.length));
-    yield new Uint8Array(floats.buffer, floats.byteOffset, floats.byteLength);
-  }
 }

@@ -1,13 +1,26 @@
 import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { wasm } from "@corenet/backend-wasm";
 import { CheckpointError, FormatError } from "@corenet/core";
 import { bytesSource, fileSource, openSafetensors } from "@corenet/formats";
-import { loadOpenElm, parseConfig, saveOpenElm } from "@corenet/openelm";
-import { memory, tensor } from "@corenet/tensor";
+import { estimateBytes, loadOpenElm, openElmConfig, parseConfig, saveOpenElm } from "@corenet/openelm";
+import {
+  isTensor,
+  memory,
+  type PackedMatrix,
+  packMatrix,
+  range,
+  type Tensor,
+  type Tensor2D,
+  tensor,
+  treeLeaves,
+  useBackend,
+} from "@corenet/tensor";
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { loadGolden, onEveryBackend } from "../../../tools/testing/index.ts";
+import { checkRoom } from "../src/storage.ts";
 
 const published = new URL("../../../golden/openelm/tiny-hf", import.meta.url).pathname;
 const readConfig = async (folder: string) => JSON.parse(await readFile(join(folder, "config.json"), "utf8"));
@@ -51,6 +64,32 @@ onEveryBackend(() => {
       expect(ours?.equals(theirs as Buffer), name).toBe(true);
     }
   });
+
+  test.each(["f16", "bf16", "int8", "int4"] as const)(
+    "keeps matrices as %s, whatever the file has",
+    async (storage) => {
+      using model = await loadOpenElm(published);
+      const table = model.params.token_embeddings.weight as Tensor2D;
+      const expected = await packMatrix(table, storage);
+      const ids = range(0, table.shape[0]);
+      for (const dtype of ["float32", "bfloat16"] as const) {
+        await saveOpenElm(model, join(folder, dtype), { dtype });
+        using packed = await loadOpenElm(join(folder, dtype), { storage });
+        const rows = (packed.params.token_embeddings.weight as PackedMatrix).unpackRows(ids);
+        const near = { atol: dtype === "float32" ? 0 : 0.05, rtol: 0 };
+        await expect(rows).toBeAllClose(expected.unpackRows(ids), near);
+        expect(packed.params.norm.weight).toHaveProperty("dataId");
+        const held = [...treeLeaves<Tensor | PackedMatrix>(packed.params)].map((leaf) =>
+          isTensor(leaf) ? leaf.size * 4 : leaf.byteLength,
+        );
+        const total = held.reduce((sum, bytes) => sum + bytes, 0);
+        // Rows of the tiny model are no multiples of 32, and are padded to it.
+        expect(total).toBeGreaterThanOrEqual(0.99 * estimateBytes(packed.config, storage));
+        expect(total).toBeLessThan(2 * estimateBytes(packed.config, storage));
+      }
+      expected.dispose();
+    },
+  );
 
   test("bfloat16 goes round without loss, widened or kept", async () => {
     using model = await loadOpenElm(published);
@@ -146,4 +185,16 @@ test("no config.json, whatever it holds, does more than a CheckpointError", () =
       }
     }),
   );
+});
+
+test("a model that is too large for the heap is refused before it is read, with what would fit", async () => {
+  const bytes = (storage: "f32" | "f16" | "int8" | "int4") => estimateBytes(openElmConfig("3B"), storage);
+  expect(bytes("f32") / 1e9).toBeCloseTo(12.1, 0);
+  expect(bytes("int8") / bytes("f32")).toBeCloseTo(8.5 / 32, 3);
+  await useBackend(wasm());
+  expect(() => checkRoom(openElmConfig("3B"), "f32")).toThrow(
+    /take 12\.1 GB as f32, expected at most 4\.0 GB .* Load them with \{ storage: "int8" \}: 3\.2 GB\./,
+  );
+  expect(() => checkRoom(openElmConfig("3B"), "int4")).not.toThrow();
+  expect(() => checkRoom(openElmConfig("1.1B"), "f16")).not.toThrow();
 });
