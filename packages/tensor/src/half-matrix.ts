@@ -1,8 +1,6 @@
 import { FormatError, ShapeError } from "@corenet/core";
 import { checkDType, checkShape } from "./check.ts";
 import { halfMatMulOp, halfRowsOp, type Payload } from "./kernels/half-matrix/op.ts";
-import { tidy } from "./memory.ts";
-import { reshape } from "./ops/shape.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
 import { tensorFromPieces } from "./tensor-from-pieces.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "./types.ts";
@@ -49,19 +47,15 @@ export class HalfMatrix implements PackedMatrix, Disposable {
   multiply(x: Tensor, options: { transpose?: boolean } = {}): Tensor {
     const { transpose = false } = options;
     const [rows, columns] = this.shape;
-    const [from, to] = transpose ? [rows, columns] : [columns, rows];
-    const lead = x.shape.slice(0, -1);
+    const from = transpose ? rows : columns;
     checkShape(
       `multiply: x for a matrix of ${rows} x ${columns}`,
       x,
-      [...lead, from],
+      [...x.shape.slice(0, -1), from],
       "Match its last side.",
     );
-    return tidy(() => {
-      const flat = reshape(x, [x.size / from, from]);
-      const [y] = halfMatMulOp([flat, this.#payload], { format: this.format, rows, columns, transpose });
-      return reshape(y, [...lead, to]);
-    });
+    const [y] = halfMatMulOp([x, this.#payload], { format: this.format, rows, columns, transpose });
+    return y;
   }
 
   dispose(): void {

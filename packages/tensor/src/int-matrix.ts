@@ -1,8 +1,6 @@
 import { type QuantizedRows, ShapeError } from "@corenet/core";
 import { checkDType, checkShape } from "./check.ts";
 import { intMatMulOp, intRowsOp, type Quants, type Scales } from "./kernels/int-matrix/op.ts";
-import { tidy } from "./memory.ts";
-import { reshape } from "./ops/shape.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
 import { tensorFromPieces } from "./tensor-from-pieces.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "./types.ts";
@@ -68,16 +66,12 @@ export class IntMatrix implements PackedMatrix, Disposable {
   multiply(x: Tensor, options: { transpose?: boolean } = {}): Tensor {
     const { transpose = false } = options;
     const [rows, columns] = this.shape;
-    const [from, to] = transpose ? [rows, columns] : [columns, rows];
-    const lead = x.shape.slice(0, -1);
+    const from = transpose ? rows : columns;
     const what = `multiply: x for a matrix of ${rows} x ${columns}`;
-    checkShape(what, x, [...lead, from], "Match its last side.");
-    return tidy(() => {
-      const flat = reshape(x, [x.size / from, from]);
-      const attrs = { format: this.format, rows, columns, transpose };
-      const [y] = intMatMulOp([flat, this.#quants, this.#scales], attrs);
-      return reshape(y, [...lead, to]);
-    });
+    checkShape(what, x, [...x.shape.slice(0, -1), from], "Match its last side.");
+    const attrs = { format: this.format, rows, columns, transpose };
+    const [y] = intMatMulOp([x, this.#quants, this.#scales], attrs);
+    return y;
   }
 
   dispose(): void {

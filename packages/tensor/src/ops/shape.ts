@@ -54,7 +54,7 @@ export function transpose<T extends Tensor>(x: T, permutation?: readonly number[
   }
   const inverse = perm.map((_, i) => perm.indexOf(i));
   const turn = (t: Tensor, order: number[]) =>
-    t.size === 0 || order.every((axis, i) => axis === i)
+    t.size === 0 || keepsOrder(t.shape, order)
       ? runKernel("Reshape", { x: t }, { shape: order.map((axis) => t.shape[axis]) })
       : runKernel("Transpose", { x: t }, { perm: order });
   return record(
@@ -64,6 +64,12 @@ export function transpose<T extends Tensor>(x: T, permutation?: readonly number[
     () =>
       ([dy]) => [dy && turn(dy, inverse)],
   );
+}
+
+/** Whether the axes longer than one stay in their order, and so the elements in theirs. */
+function keepsOrder(shape: readonly number[], order: readonly number[]): boolean {
+  const moved = order.filter((axis) => shape[axis] !== 1);
+  return moved.every((axis, i) => i === 0 || axis > (moved[i - 1] as number));
 }
 
 /**

@@ -27,9 +27,9 @@ export const halfRowsOp = /* @__PURE__ */ defineOp<
   },
 });
 
-/** x [n, columns] · Wᵀ to [n, rows]; with `transpose` x [n, rows] · W to [n, columns]. */
+/** x [..., columns] · Wᵀ to [..., rows]; with `transpose` x [..., rows] · W to [..., columns]. */
 export const halfMatMulOp = /* @__PURE__ */ defineOp<
-  [x: Tensor2D, payload: Payload],
+  [x: Tensor, payload: Payload],
   [y: Tensor],
   HalfMatMulAttrs
 >({

@@ -10,7 +10,7 @@ export function halfRowsReference([payload, ids]: [Payload, Tensor1D], attrs: Ha
   return [gather(unpack(payload, attrs), ids) as Tensor2D];
 }
 
-export function halfMatMulReference([x, payload]: [Tensor2D, Payload], attrs: HalfMatMulAttrs): [Tensor] {
+export function halfMatMulReference([x, payload]: [Tensor, Payload], attrs: HalfMatMulAttrs): [Tensor] {
   return [matMul(x, unpack(payload, attrs), { transposeB: !attrs.transpose })];
 }
 

@@ -26,11 +26,11 @@ export async function halfRows(host: WasmHost) {
 
 export async function halfMatMul(host: WasmHost) {
   const kernels = await loadModule(host);
-  return ([x, payload]: [Tensor2D, Payload], attrs: HalfMatMulAttrs): [Tensor] => {
+  return ([x, payload]: [Tensor, Payload], attrs: HalfMatMulAttrs): [Tensor] => {
     const { format, rows, columns, transpose } = attrs;
-    const [M] = x.shape;
     const [N, K] = transpose ? [columns, rows] : [rows, columns];
-    const out = host.output([M, N], "float32");
+    const M = x.size / K;
+    const out = host.output([...x.shape.slice(0, -1), N], "float32");
     const scratch = host.scratch(kernels.gemmScratchBytes?.(M, N, K) ?? 0);
     const [a, b, c] = [host.address(x), host.address(payload), host.address(out)];
     const { byColumns, size, work } = productParts({ M, N, K, bytesPerNumber: 2, threads: host.threads });

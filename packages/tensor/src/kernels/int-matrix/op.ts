@@ -30,11 +30,11 @@ export const intRowsOp = /* @__PURE__ */ defineOp<
 });
 
 /**
- * x [n, columns] · Wᵀ to [n, rows]; with `transpose` x [n, rows] · W to [n, columns]. On wasm up to eight rows of x are
+ * x [..., columns] · Wᵀ to [..., rows]; with `transpose` x [..., rows] · W to [..., columns]. On wasm up to eight rows of x are
  * rounded to integers in the first form; see `IntMatrix.multiply`.
  */
 export const intMatMulOp = /* @__PURE__ */ defineOp<
-  [x: Tensor2D, quants: Quants, scales: Scales],
+  [x: Tensor, quants: Quants, scales: Scales],
   [y: Tensor],
   IntMatMulAttrs
 >({

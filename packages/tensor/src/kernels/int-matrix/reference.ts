@@ -14,7 +14,7 @@ export function intRowsReference(
 }
 
 export function intMatMulReference(
-  [x, quants, scales]: [Tensor2D, Quants, Scales],
+  [x, quants, scales]: [Tensor, Quants, Scales],
   attrs: IntMatMulAttrs,
 ): [Tensor] {
   return [matMul(x, unpack(quants, scales, attrs), { transposeB: !attrs.transpose })];

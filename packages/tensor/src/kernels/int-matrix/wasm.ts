@@ -31,12 +31,12 @@ export async function intRows(host: WasmHost) {
 
 export async function intMatMul(host: WasmHost) {
   const kernels = await loadModule(host);
-  return ([x, quants, scales]: [Tensor2D, Quants, Scales], attrs: IntMatMulAttrs): [Tensor] => {
+  return ([x, quants, scales]: [Tensor, Quants, Scales], attrs: IntMatMulAttrs): [Tensor] => {
     const { format, rows, columns, transpose } = attrs;
-    const [M] = x.shape;
     const [N, K] = transpose ? [columns, rows] : [rows, columns];
+    const M = x.size / K;
     const transB = Number(!transpose);
-    const out = host.output([M, N], "float32");
+    const out = host.output([...x.shape.slice(0, -1), N], "float32");
     if (out.size === 0) return [out];
     const scratch = host.scratch(kernels.intScratchBytes?.(transB, M, N, K) ?? 0);
     const [a, q, s] = [host.address(x), host.address(quants), host.address(scales)];

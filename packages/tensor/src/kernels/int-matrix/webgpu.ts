@@ -71,11 +71,11 @@ fn right(batch: u32, k: u32, n: u32) -> f32 { return element(${transpose ? "k, n
 }
 
 export function intMatMul(host: WebGpuHost) {
-  return ([x, quants, scales]: [Tensor2D, Quants, Scales], attrs: IntMatMulAttrs): [Tensor] => {
+  return ([x, quants, scales]: [Tensor, Quants, Scales], attrs: IntMatMulAttrs): [Tensor] => {
     const { format, rows, columns, transpose } = attrs;
-    const [M] = x.shape;
     const [N, K] = transpose ? [columns, rows] : [rows, columns];
-    const c = host.output([M, N], "float32");
+    const M = x.size / K;
+    const c = host.output([...x.shape.slice(0, -1), N], "float32");
     if (c.size === 0) return [c];
     const options = { transposeA: false, right: rightMatrix(format, transpose) };
     const { program, workgroups, uniforms } = planProduct({ batch: 1, M, N, K }, options);
