@@ -53,6 +53,7 @@ import { engine } from "@tensorflow/tfjs-core";
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { Expected } from "./all-close.ts";
 import { expectNoLeak } from "./expect-no-leak.ts";
+import { isSelected } from "./on-every-backend.ts";
 
 const ids = (...list: number[]): Tensor => tensor(Int32Array.from(list));
 const bools = (...list: number[]): Tensor => tensor(Uint8Array.from(list));
@@ -263,6 +264,7 @@ const sample: [name: string, run: () => Tensor, expected: Expected][] = [
  * @param create - a new value each time, as in `() => wasm()`
  */
 export function describeBackend(name: string, create: () => Backend): void {
+  if (!isSelected(name)) return;
   describe(`the backend ${name}`, () => {
     beforeAll(async () => {
       await useBackend(create());
@@ -289,7 +291,7 @@ export function describeBackend(name: string, create: () => Backend): void {
       expect(one.name).toBe(two.name);
     });
 
-    test("leaves the process as it was", async () => {
+    test.skipIf(typeof process === "undefined")("leaves the process as it was", async () => {
       const events = ["uncaughtException", "unhandledRejection"] as const;
       const count = () => events.map((event) => process.listenerCount(event));
       const before = count();
