@@ -21,6 +21,7 @@ export { type GeneratedToken, type GenerateOptions, generate, generateTokens } f
 export { type GenerateBatchOptions, generateBatch } from "./generate-batch.ts";
 export { type GenerateTextOptions, generateText } from "./generate-text.ts";
 export { normal, unitGain } from "./initializers.ts";
+export { intContainer } from "./int-container.ts";
 export { KvCache, type KvCacheOptions } from "./kv-cache.ts";
 export { type LayerNormOptions, type LayerNormParams, layerNorm } from "./layer-norm.ts";
 export { type LinearOptions, type LinearParams, linear, type Weight } from "./linear.ts";

@@ -1,6 +1,7 @@
 import { type QuantizedRows, ShapeError } from "@corenet/core";
 import { checkDType, checkShape } from "./check.ts";
 import { intMatMulOp, intRowsOp, type Quants, type Scales } from "./kernels/int-matrix/op.ts";
+import { readData } from "./memory.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
 import { tensorFromPieces } from "./tensor-from-pieces.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "./types.ts";
@@ -72,6 +73,18 @@ export class IntMatrix implements PackedMatrix, Disposable {
     const attrs = { format: this.format, rows, columns, transpose };
     const [y] = intMatMulOp([x, this.#quants, this.#scales], attrs);
     return y;
+  }
+
+  /** The integers and scales that it holds, read back. */
+  async toQuantizedRows(): Promise<QuantizedRows> {
+    const { format } = this;
+    const [rows, columns] = this.shape;
+    const groups = Math.ceil(columns / 32);
+    const words = await readData(this.#quants, "int32");
+    const pairs = await readData(this.#scales, "int32");
+    const quants = new Uint8Array(words.buffer, words.byteOffset, words.byteLength).slice();
+    const scales = new Uint16Array(pairs.buffer, pairs.byteOffset, 2 * pairs.length).slice(0, rows * groups);
+    return { format, rows, columns, groups, quants, scales };
   }
 
   dispose(): void {
