@@ -18,16 +18,21 @@ async function fileOf(entries: readonly SafetensorsEntry[]) {
   await writeSafetensors(sink, entries);
   return openSafetensors(bytesSource(sink.bytes()));
 }
-const matrix = (format: "int8" | "int4") =>
-  packMatrix(
-    tensor(Array.from({ length: 3 }, (_, i) => Array.from({ length: 40 }, (_, j) => Math.sin(i * 40 + j)))),
-    format,
+async function matrix(format: "int8" | "int4"): Promise<IntMatrix> {
+  const dense = tensor(
+    Array.from({ length: 3 }, (_, i) => Array.from({ length: 40 }, (_, j) => Math.sin(i * 40 + j))),
   );
+  try {
+    return (await packMatrix(dense, format)) as IntMatrix;
+  } finally {
+    dense.dispose();
+  }
+}
 
 onBackend("wasm", () => {
   test.each(["int8", "int4"] as const)("%s comes back to the bit", async (format) => {
     await expectNoLeak(async () => {
-      const packed = (await matrix(format)) as IntMatrix;
+      const packed = await matrix(format);
       const file = await fileOf((await container.entries("a.weight", packed)) ?? []);
       const info = (await container.find(file)).get("a.weight");
       expect(info).toEqual({
@@ -48,7 +53,7 @@ onBackend("wasm", () => {
   });
 
   test("refuses entries that contradict each other, before it reads them", async () => {
-    const packed = (await matrix("int4")) as IntMatrix;
+    const packed = await matrix("int4");
     const good = (await container.entries("a", packed)) ?? [];
     const shaped = (...numbers: number[]) => [
       { ...(good[0] as SafetensorsEntry), data: Int32Array.from(numbers) },
