@@ -41,6 +41,7 @@ export function blocksAddress(): usize {
 export function codesAddress(): usize {
   return plan.codes;
 }
+
 /**
  * The best codes of the first `count` blocks. The code of each, 8-byte aligned: seed u32, exponent code u32, error f64,
  * coefficients i8 [P], then nothing up to the next multiple of 8.
@@ -48,13 +49,13 @@ export function codesAddress(): usize {
  * @param importance - 0 none, 1 the same [C] for all blocks, 2 for each its own [count, C]
  */
 export function encode(count: i32, expBias: i32, importance: i32): void {
-  const blockBytes = <usize>plan.C << 2;
+  const importanceBytes = <usize>plan.C << 3;
   const lanesAtOnce = importance == 2 ? 1 : LANES;
   for (let begin = 0; begin < count; begin += lanesAtOnce) {
     if (importance == 0) weighEqually();
-    else weigh(plan.given + (importance == 2 ? 2 * <usize>begin * blockBytes : 0));
+    else weigh(plan.given + (importance == 2 ? <usize>begin * importanceBytes : 0));
     const lanes = min(lanesAtOnce, count - begin);
-    encodeLanes(plan.blocks + <usize>begin * blockBytes, lanes, expBias, plan.codes + <usize>begin * codeBytes());
+    encodeLanes(begin, lanes, expBias);
   }
 }
 
@@ -75,13 +76,51 @@ function weigh(importance: usize): void {
   quantiseCoefficients();
 }
 
-function encodeLanes(blocks: usize, lanes: i32, expBias: i32, codes: usize): void {
-  const blockBytes = <usize>plan.C << 2;
-  for (let lane = 0; lane < LANES; lane++) {
-    const norm = lane < lanes ? normOfBlock(blocks + <usize>lane * blockBytes) : 0;
-    store<f64>(plan.norms + (<usize>lane << 3), norm);
-  }
-  buildTables(blocks);
+/** For a search that scores elsewhere: what it scores by. See library.ts; `importance` as in `encode`, 0 or 1. */
+export function prepareScoring(importance: i32): void {
+  if (importance == 0) weighEqually();
+  else weigh(plan.given);
+}
+export function coefficientsAddress(): usize {
+  return plan.coefficients;
+}
+export function patternsAddress(): usize {
+  return plan.patterns;
+}
+/** i32 [LANES]: goes to `bound`. */
+export function largestGroupsAddress(): usize {
+  return plan.largestGroups;
+}
+/** f32 [LANES]: comes from `bound`. */
+export function thresholdsAddress(): usize {
+  return plan.thresholds;
+}
+/** i32 [LANES], i32 [LANES, 256], f32 [LANES, 256]: go to `finish`. */
+export function hitCountsAddress(): usize {
+  return plan.hitCounts;
+}
+export function hitsAddress(): usize {
+  return plan.hits;
+}
+export function hitScoresAddress(): usize {
+  return plan.hitScores;
+}
+
+/** For LANES blocks from `first` on, given a group of seeds with the largest score: scores from which on a seed may win. */
+export function bound(first: i32, lanes: i32, expBias: i32): void {
+  beginLanes(first, lanes);
+  boundLanes(first, expBias, plan.rounding);
+}
+
+/** After `bound` for the same blocks, given all groups that reach their scores, at most 256 for each: their codes. */
+export function finish(first: i32, lanes: i32, expBias: i32): void {
+  beginLanes(first, lanes);
+  finishLanes(first, lanes, expBias, plan.rounding);
+}
+
+/** `encode` for LANES blocks from `first` on, after `prepareScoring`. */
+export function encodeLanes(first: i32, lanes: i32, expBias: i32): void {
+  beginLanes(first, lanes);
   if (plan.shift > 0) {
     buildTables16();
     scoreAll16();
@@ -90,27 +129,49 @@ function encodeLanes(blocks: usize, lanes: i32, expBias: i32, codes: usize): voi
     scoreAll();
     findLargest();
   }
-  scoreExtras();
   const rounding = plan.shift > 0 ? max(plan.rounding, plan.rounding16) : plan.rounding;
-  // The best seed before quantisation gives a bound that leaves few others.
+  boundLanes(first, expBias, rounding);
+  if (plan.shift > 0) findHits16();
+  else findHits();
+  finishLanes(first, lanes, expBias, rounding);
+}
+
+// @ts-ignore: decorator
+@inline
+function blockAt(index: i32): usize {
+  return plan.blocks + (<usize>(index * plan.C) << 2);
+}
+
+function beginLanes(first: i32, lanes: i32): void {
+  for (let lane = 0; lane < LANES; lane++) {
+    const norm = lane < lanes ? normOfBlock(blockAt(first + lane)) : 0;
+    store<f64>(plan.norms + (<usize>lane << 3), norm);
+  }
+  buildTables(blockAt(first));
+}
+
+/** The best seed before quantisation gives a bound that leaves few others. */
+function boundLanes(first: i32, expBias: i32, rounding: f64): void {
+  scoreExtras();
   for (let lane = 0; lane < LANES; lane++) {
     const norm = load<f64>(plan.norms + (<usize>lane << 3));
-    beginBlock(blocks + <usize>lane * blockBytes, norm, expBias);
+    beginBlock(blockAt(first + lane), norm, expBias);
     if (norm > 0) {
       evaluateLargest(lane, load<i32>(plan.largestGroups + (<usize>lane << 2)));
       evaluateExtras(lane, norm);
     }
     store<f32>(plan.thresholds + (<usize>lane << 2), norm > 0 ? threshold(norm, rounding) : Infinity);
-    keepFound(plan.found + <usize>lane * foundBytes());
+    keepFound(plan.found + <usize>(first + lane) * foundBytes());
   }
-  if (plan.shift > 0) findHits16();
-  else findHits();
+}
+
+function finishLanes(first: i32, lanes: i32, expBias: i32, rounding: f64): void {
   for (let lane = 0; lane < lanes; lane++) {
     const norm = load<f64>(plan.norms + (<usize>lane << 3));
-    beginBlock(blocks + <usize>lane * blockBytes, norm, expBias);
-    takeFound(plan.found + <usize>lane * foundBytes());
+    beginBlock(blockAt(first + lane), norm, expBias);
+    takeFound(plan.found + <usize>(first + lane) * foundBytes());
     if (norm > 0) evaluateHits(lane, norm, rounding);
-    endBlock(codes + <usize>lane * codeBytes());
+    endBlock(plan.codes + <usize>(first + lane) * codeBytes());
   }
 }
 
@@ -199,7 +260,10 @@ function noteHits(group: i32, lanes: i32): void {
     const lane = <usize>ctz(lanes);
     const count = load<i32>(plan.hitCounts + (lane << 2));
     store<i32>(plan.hitCounts + (lane << 2), count + 1);
-    if (count < MAX_HITS) store<i32>(plan.hits + ((lane * <usize>MAX_HITS + <usize>count) << 2), group);
+    if (count >= MAX_HITS) continue;
+    const at = (lane * <usize>MAX_HITS + <usize>count) << 2;
+    store<i32>(plan.hits + at, group);
+    store<f32>(plan.hitScores + at, maximumOf(<i32>lane, group));
   }
 }
 
@@ -216,19 +280,22 @@ function maximumOf(lane: i32, group: i32): f32 {
 function evaluateHits(lane: i32, norm: f64, rounding: f64): void {
   const count = load<i32>(plan.hitCounts + (<usize>lane << 2));
   if (count > MAX_HITS) {
-    for (let group = 0; group < paddedPeriod() / GROUP; group++) evaluateGroup(lane, group, norm, rounding);
+    for (let group = 0; group < paddedPeriod() / GROUP; group++) {
+      if (maximumOf(lane, group) >= threshold(norm, rounding)) evaluateGroup(lane, group, norm);
+    }
     return;
   }
   const hits = plan.hits + (<usize>(lane * MAX_HITS) << 2);
-  for (let left = count; left > 0; left--) {
-    let best = 0;
-    for (let i = 1; i < left; i++) {
-      if (maximumOf(lane, load<i32>(hits + (<usize>i << 2))) > maximumOf(lane, load<i32>(hits + (<usize>best << 2)))) best = i;
+  const scores = plan.hitScores + (<usize>(lane * MAX_HITS) << 2);
+  for (let left = <usize>count; left > 0; left--) {
+    let best: usize = 0;
+    for (let i: usize = 1; i < left; i++) {
+      if (load<f32>(scores + (i << 2)) > load<f32>(scores + (best << 2))) best = i;
     }
-    const group = load<i32>(hits + (<usize>best << 2));
-    if (maximumOf(lane, group) < threshold(norm, rounding)) return;
-    evaluateGroup(lane, group, norm, rounding);
-    store<i32>(hits + (<usize>best << 2), load<i32>(hits + (<usize>(left - 1) << 2)));
+    if (load<f32>(scores + (best << 2)) < threshold(norm, rounding)) return;
+    evaluateGroup(lane, load<i32>(hits + (best << 2)), norm);
+    store<i32>(hits + (best << 2), load<i32>(hits + ((left - 1) << 2)));
+    store<f32>(scores + (best << 2), load<f32>(scores + ((left - 1) << 2)));
   }
 }
 
@@ -245,8 +312,7 @@ function evaluateLargest(lane: i32, group: i32): void {
 }
 
 /** Evaluates the seeds of a group that may win. */
-function evaluateGroup(lane: i32, group: i32, norm: f64, rounding: f64): void {
-  if (maximumOf(lane, group) < threshold(norm, rounding)) return;
+function evaluateGroup(lane: i32, group: i32, norm: f64): void {
   const begin = group * GROUP;
   scoreOne(lane, begin);
   const end = min(begin + GROUP, plan.period);

@@ -110,7 +110,9 @@ export class Plan {
   /** i32 [LANES] how many groups reach it, i32 [LANES, MAX_HITS] which. */
   hitCounts: usize;
   hits: usize;
-  /** The best code so far of each lane, [LANES] times what evaluate.ts keeps. */
+  /** f32 [LANES, MAX_HITS]: the largest score of each. */
+  hitScores: usize;
+  /** The best code so far of each block, [capacity] times what evaluate.ts keeps. */
   found: usize;
   /** f32: the same as signs, sums and scores, for one lane and one group. */
   laneSigns: usize;
@@ -218,7 +220,7 @@ export function place(
   at = reserve((plan.thresholds16 = at), ROW16);
   at = reserve((plan.hitCounts = at), ROW);
   at = reserve((plan.hits = at), <usize>MAX_HITS * ROW);
-  at = reserve((plan.found = at), <usize>LANES * (32 + <usize>P * 4));
+  at = reserve((plan.hitScores = at), <usize>MAX_HITS * ROW);
   at = reserve((plan.laneSigns = at), steps * 4);
   at = reserve((plan.laneSums = at), steps * 4);
   at = reserve((plan.scores = at), <usize>GROUP * 4);
@@ -236,6 +238,7 @@ export function place(
   at = reserve((plan.given = at), blocks * <usize>C * 8);
   at = reserve((plan.blocks = at), blocks * <usize>C * 4);
   at = reserve((plan.codes = at), blocks * codeBytes());
+  at = reserve((plan.found = at), blocks * (32 + <usize>P * 4));
   const pages = <i32>((at + 65535) >>> 16) - memory.size();
   if (pages <= 0 || memory.grow(pages) >= 0) return 1;
   plan.C = 0;

@@ -3,13 +3,25 @@ import type { BlockBatch, BlockCodes, BlockSearchOptions } from "../codec/block-
 import type { LfsrConfig } from "../codec/config.ts";
 
 /** What assembly/encode exports. Addresses are bytes. */
-interface EncoderExports {
+export interface EncoderExports {
   readonly memory: WebAssembly.Memory;
   configure(...setup: readonly number[]): number;
   importanceAddress(): number;
   blocksAddress(): number;
   codesAddress(): number;
   encode(count: number, expBias: number, importance: 0 | 1 | 2): void;
+  /** The parts of `encode`, for those who score elsewhere. */
+  prepareScoring(importance: 0 | 1): void;
+  coefficientsAddress(): number;
+  patternsAddress(): number;
+  largestGroupsAddress(): number;
+  bound(first: number, lanes: number, expBias: number): void;
+  thresholdsAddress(): number;
+  hitCountsAddress(): number;
+  hitsAddress(): number;
+  hitScoresAddress(): number;
+  finish(first: number, lanes: number, expBias: number): void;
+  encodeLanes(first: number, lanes: number, expBias: number): void;
 }
 
 /** Blocks that one call codes at most; fewer where there are more seeds, so that it takes some 10 ms. */
@@ -17,10 +29,13 @@ const tileBlocks = 256;
 
 const rules = ["paper-literal", "fit", "best"] as const;
 
-/** The arguments of `configure`: what a search is prepared for. */
-export function encoderSetup({ config, nSeeds, exponentRule }: BlockSearchOptions): number[] {
+/** The arguments of `configure`: what a search is prepared for, and how many blocks it gets at most at a time. */
+export function encoderSetup(
+  { config, nSeeds, exponentRule }: BlockSearchOptions,
+  capacity: number = tileBlocks,
+): number[] {
   const { C, P, K, taps, decimation } = config;
-  return [C, P, K, taps, decimation, nSeeds, rules.indexOf(exponentRule), tileBlocks];
+  return [C, P, K, taps, decimation, nSeeds, rules.indexOf(exponentRule), capacity];
 }
 
 /** Some blocks to be coded by one encoder at once. */
@@ -69,7 +84,7 @@ export function encodeTile(
 }
 
 /** Bytes of one block's code: seed u32, exponent code u32, error f64, coefficients i8 [P], up to a multiple of 8. */
-function codeBytes(P: number): number {
+export function codeBytes(P: number): number {
   return 16 + 8 * Math.ceil(P / 8);
 }
 

@@ -1,0 +1,66 @@
+import { afterAll, describe, expect, test } from "vitest";
+import { specGaussian, specHeavyTailed } from "../../../test/spec-data.ts";
+import type { BlockSearchOptions } from "../../codec/block-search.ts";
+import { lfsrConfig } from "../../codec/config.ts";
+import { encoderModule } from "../encoder-module.ts";
+import { threadSearch } from "../thread-search.ts";
+import { webGpuSearch } from "./webgpu-search.ts";
+
+const specifier = "webgpu"; // brings WebGPU to Node
+const { create } = (await import(specifier)) as { create(options: string[]): GPU };
+const gpu = create([]);
+const adapter = process.env.CORENET_NO_WEBGPU ? null : await gpu.requestAdapter();
+const device = await adapter?.requestDevice();
+if (!device) console.warn("webGpuSearch: skipped, WebGPU finds no adapter.");
+afterAll(() => {
+  device?.destroy();
+  expect(gpu).toBeDefined(); // a device does not keep the instance that it comes from alive: without it, it crashes
+});
+
+const alone = threadSearch(await encoderModule());
+
+describe.skipIf(!device)("on a GPU: the codes of the other searches", async () => {
+  const search = await webGpuSearch(device as GPUDevice);
+
+  test.each([
+    ["4 bits", { bits: 4 }],
+    ["twelve weights, four coefficients", { C: 12, P: 4, K: 12 }],
+    ["decimated", { C: 8, P: 3, K: 12, decimation: 8 }],
+    ["one coefficient", { C: 6, P: 1, K: 11 }],
+  ] as const)("%s", async (_, config) => {
+    const made = lfsrConfig(config);
+    const options: BlockSearchOptions = {
+      config: made,
+      exponentRule: "best",
+      expBias: -13,
+      nSeeds: 2 ** made.K - 1,
+    };
+    const blocks = specHeavyTailed(31, made.C * 40);
+    blocks.fill(0, 0, made.C);
+    const importance = Float64Array.from(specGaussian(32, made.C), (x) => x * x + 0.01);
+    for (const batch of [{ blocks }, { blocks, importance }]) {
+      expect(await search.search(batch, options)).toEqual(await alone.search(batch, options));
+    }
+  });
+
+  test("blocks that nearly every seed may win, below the window", async () => {
+    const blocks = specGaussian(33, 8 * 20).map((w) => w * 1e-5);
+    const options = {
+      config: lfsrConfig({ C: 8, P: 3, K: 12 }),
+      exponentRule: "best",
+      expBias: -8,
+      nSeeds: 4095,
+    } as const;
+    expect(await search.search({ blocks }, options)).toEqual(await alone.search({ blocks }, options));
+  });
+
+  test("frees its buffers; stops when told to", async () => {
+    const options = { config: lfsrConfig(), exponentRule: "best", expBias: -13, nSeeds: 65535 } as const;
+    const signal = AbortSignal.abort(new Error("enough"));
+    await expect(search.search({ blocks: new Float32Array(8) }, { ...options, signal })).rejects.toThrow(
+      "enough",
+    );
+    search.dispose();
+    search.dispose();
+  });
+});
