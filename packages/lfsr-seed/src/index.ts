@@ -69,4 +69,6 @@ export { lfsrContainer } from "./matrix/lfsr-container.ts";
 export { lfsrMatMul } from "./matrix/lfsr-mat-mul.ts";
 export { LfsrMatrix, type LfsrMatrixOptions, type LfsrMode } from "./matrix/lfsr-matrix.ts";
 export { createSearch, type SearchOptions } from "./search/create-search.ts";
+export { type WebGpuSearch, webGpuSearch } from "./search/webgpu/webgpu-search.ts";
 export type { WorkerSearch } from "./search/worker-search.ts";
+export { workerSource as lfsrWorkerSource } from "./search/worker-source.ts";

@@ -308,16 +308,20 @@ function stepPatterns({ C, P, K, decimation }: LfsrConfig, encoder: EncoderExpor
 function sortedHits(listed: ArrayBuffer): Hits {
   const ints = new Uint32Array(listed);
   const floats = new Float32Array(listed);
-  const begins = new Uint32Array(BATCH + 1);
-  for (let at = 0; at < ints.length; at += 4) begins[(ints[at] as number) + 1]! += 1;
-  for (let block = 0; block < BATCH; block++) begins[block + 1]! += begins[block] as number;
-  const next = begins.slice();
-  const groups = new Uint32Array(ints.length / 4);
-  const scores = new Float32Array(ints.length / 4);
-  for (let at = 0; at < ints.length; at += 4) {
-    const to = next[ints[at] as number]!++;
-    groups[to] = ints[at + 1] as number;
-    scores[to] = floats[at + 2] as number;
+  const n = ints.length / 4;
+  const begins = new Uint32Array(BATCH + 2);
+  for (let i = 0; i < n; i++)
+    begins[(ints[4 * i] as number) + 2] = (begins[(ints[4 * i] as number) + 2] as number) + 1;
+  for (let i = 1; i < begins.length; i++) begins[i] = (begins[i] as number) + (begins[i - 1] as number);
+  // Entry b + 1 is where the next hit of block b goes, and at the end where those of block b + 1 begin.
+  const groups = new Uint32Array(n);
+  const scores = new Float32Array(n);
+  for (let i = 0; i < n; i++) {
+    const block = ints[4 * i] as number;
+    const to = begins[block + 1] as number;
+    begins[block + 1] = to + 1;
+    groups[to] = ints[4 * i + 1] as number;
+    scores[to] = floats[4 * i + 2] as number;
   }
   return { begins, groups, scores };
 }
