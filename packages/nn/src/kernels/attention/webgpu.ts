@@ -105,7 +105,7 @@ fn main(group: u32, local: u32) {
   let head = group / tiles; // of keys, over all of the batch
   let row0 = group % tiles * TILE;
   let count = min(TILE, perHead - row0);
-  let from = firstKey(head / u.Hkv);
+  let begin = firstKey(head / u.Hkv);
   for (var i = local; i < d * TILE; i += WORKGROUP) {
     let row = row0 + min(i % TILE, count - 1u);
     queries[i] = q[(head * perHead + row) * d + i / TILE] * u.scale;
@@ -118,7 +118,7 @@ fn main(group: u32, local: u32) {
   var end = 0u;
   for (var i = 0u; i < count; i++) { end = max(end, endOfKeys(row0 + i)); }
   workgroupBarrier();
-  for (var piece = from / WORKGROUP * WORKGROUP; piece < end; piece += WORKGROUP) {
+  for (var piece = begin / WORKGROUP * WORKGROUP; piece < end; piece += WORKGROUP) {
     let key = piece + local;
     let atKey = (head * u.capacity + min(key, u.S - 1u)) * d;
     ${each(kind, "var s# = 0.0;")}
@@ -126,7 +126,7 @@ fn main(group: u32, local: u32) {
       let part = k[atKey + j];
       ${each(kind, "s# = fma(part, queries[j * TILE + #u], s#);")}
     }
-    ${each(kind, "scores[#u * WORKGROUP + local] = select(HIDDEN, s#, key >= from && key < endOfKeys(row0 + #u));")}
+    ${each(kind, "scores[#u * WORKGROUP + local] = select(HIDDEN, s#, key >= begin && key < endOfKeys(row0 + #u));")}
     workgroupBarrier();
     if (local < TILE) {
       var largest = top[local];
@@ -205,7 +205,7 @@ fn main(group: u32, local: u32) {
   let head = group / tiles;
   let row0 = group % tiles * TILE;
   let count = min(TILE, perHead - row0);
-  let from = firstKey(head / u.Hkv);
+  let begin = firstKey(head / u.Hkv);
   for (var i = local; i < d * TILE; i += WORKGROUP) {
     let at = (head * perHead + row0 + min(i % TILE, count - 1u)) * d + i / TILE;
     queries[i] = q[at] * u.scale;
@@ -215,7 +215,7 @@ fn main(group: u32, local: u32) {
   var end = 0u;
   for (var i = 0u; i < count; i++) { end = max(end, endOfKeys(row0 + i)); }
   workgroupBarrier();
-  for (var piece = from / WORKGROUP * WORKGROUP; piece < end; piece += WORKGROUP) {
+  for (var piece = begin / WORKGROUP * WORKGROUP; piece < end; piece += WORKGROUP) {
     let key = piece + local;
     let atKey = (head * u.capacity + min(key, u.S - 1u)) * d;
     ${each(kind, "var s# = 0.0; var p# = 0.0;")}
@@ -228,7 +228,7 @@ fn main(group: u32, local: u32) {
       kind,
       `{
       let at = head * perHead + row0 + min(#u, count - 1u);
-      let seen = key >= from && key < endOfKeys(row0 + #u);
+      let seen = key >= begin && key < endOfKeys(row0 + #u);
       slopes[#u * WORKGROUP + local] = weightOf(s#, at, seen) * (p# - stats[u.rows + at]);
     }`,
     )}
@@ -267,7 +267,7 @@ fn main(group: u32, local: u32) {
   let tiles = (u.capacity + TILE - 1u) / TILE;
   let head = group / tiles;
   let key0 = group % tiles * TILE;
-  let from = firstKey(head / u.Hkv);
+  let begin = firstKey(head / u.Hkv);
   for (var i = local; i < d * TILE; i += WORKGROUP) {
     let at = (head * u.capacity + min(key0 + i % TILE, u.capacity - 1u)) * d + i / TILE;
     keys[i] = k[at] * u.scale;
@@ -287,7 +287,7 @@ fn main(group: u32, local: u32) {
     ${each(
       kind,
       `{
-      let seen = piece + local < perHead && key0 + #u >= from && key0 + #u < endOfKeys(row);
+      let seen = piece + local < perHead && key0 + #u >= begin && key0 + #u < endOfKeys(row);
       let weight = weightOf(s#, at, seen);
       weights[#u * WORKGROUP + local] = weight;
       slopes[#u * WORKGROUP + local] = weight * (p# - stats[u.rows + at]);
