@@ -156,6 +156,53 @@ function dots(
   }
 }
 
+/** Dot products of one row of A with four rows of B, `bStride` bytes apart: what `dots` gives for each. */
+// @ts-ignore: decorator
+@inline
+function fourDots(
+  format: i32, K: i32, a: usize, aStride: usize, b: usize, bStride: usize, c: usize, cAlong: usize,
+  alpha: f32, accumulate: i32,
+): void {
+  const fields = constant(format == F16 ? 0x8fffe000 : 0xffff0000);
+  const shift = shiftOf(format);
+  const b1 = b + bStride, b2 = b1 + bStride, b3 = b2 + bStride;
+  let s0 = f32x4.splat(0), s1 = f32x4.splat(0), t0 = f32x4.splat(0), t1 = f32x4.splat(0);
+  let u0 = f32x4.splat(0), u1 = f32x4.splat(0), v0 = f32x4.splat(0), v1 = f32x4.splat(0);
+  let k = 0;
+  for (; k + 8 <= K; k += 8) {
+    const x = a + (<usize>k << 2);
+    const at = <usize>k << shift;
+    const x0 = v128.load(x), x1 = v128.load(x, 16);
+    let w = v128.load(b + at);
+    s0 = madd(x0, format == F32 ? w : everyOther(format, false, w, fields), s0);
+    s1 = madd(x1, format == F32 ? v128.load(b + at, 16) : everyOther(format, true, w, fields), s1);
+    w = v128.load(b1 + at);
+    t0 = madd(x0, format == F32 ? w : everyOther(format, false, w, fields), t0);
+    t1 = madd(x1, format == F32 ? v128.load(b1 + at, 16) : everyOther(format, true, w, fields), t1);
+    w = v128.load(b2 + at);
+    u0 = madd(x0, format == F32 ? w : everyOther(format, false, w, fields), u0);
+    u1 = madd(x1, format == F32 ? v128.load(b2 + at, 16) : everyOther(format, true, w, fields), u1);
+    w = v128.load(b3 + at);
+    v0 = madd(x0, format == F32 ? w : everyOther(format, false, w, fields), v0);
+    v1 = madd(x1, format == F32 ? v128.load(b3 + at, 16) : everyOther(format, true, w, fields), v1);
+  }
+  let s = sumLanes(f32x4.add(s0, s1)), t = sumLanes(f32x4.add(t0, t1));
+  let u = sumLanes(f32x4.add(u0, u1)), v = sumLanes(f32x4.add(v0, v1));
+  for (; k < K; k++) {
+    const x = load<f32>(a + (<usize>k << 2));
+    const at = <usize>k << shift;
+    s += x * single(format, b + at);
+    t += x * single(format, b1 + at);
+    u += x * single(format, b2 + at);
+    v += x * single(format, b3 + at);
+  }
+  const factor = format == F16 ? alpha * load<f32>(a + aStride - 32) : alpha;
+  put(c, factor * s, accumulate);
+  put(c + cAlong, factor * t, accumulate);
+  put(c + 2 * cAlong, factor * u, accumulate);
+  put(c + 3 * cAlong, factor * v, accumulate);
+}
+
 // @ts-ignore: decorator
 @inline
 function dotRowsOf(
@@ -164,6 +211,19 @@ function dotRowsOf(
 ): void {
   const bStride = <usize>ldb << shiftOf(format);
   const down = <usize>ldc << 2;
+  if (M == 1 && N >= 4) {
+    // Four rows of B share a row of A that may not stay in the first cache while they pass.
+    const quarter = N >> 2;
+    const apart = <usize>quarter * bStride;
+    for (let n = 0; n < quarter; n++) {
+      fourDots(format, K, a, aStride, b, apart, c, <usize>quarter << 2, alpha, accumulate);
+      b += bStride;
+      c += 4;
+    }
+    b += 3 * apart;
+    c += 3 * (<usize>quarter << 2);
+    N -= 4 * quarter;
+  }
   // Two rows of B at a time, half the matrix apart: each is part of one long stream, which the memory's prefetcher
   // follows. Neighbours would be two streams that skip a row every row, at half the speed.
   const half = N >> 1;
