@@ -129,6 +129,7 @@ fn main(group: u32, local: u32) {
     sums = fma(vec4<f32>(a[first + k${transposeA ? " * u.M" : ""}]), values, sums);
   }
   let at = (batch * u.M + row) * u.N + n0;
+  if (at >= arrayLength(&c)) { return; } // no row: its writes would be moved onto the last element
   c[at] = sums.x;
   if (n0 + 1u < u.N) { c[at + 1u] = sums.y; }
   if (n0 + 2u < u.N) { c[at + 2u] = sums.z; }
