@@ -3,9 +3,12 @@ import { createRequire } from "node:module";
 import { defineCommand } from "citty";
 import { chatCommand } from "./commands/chat.ts";
 import { doctorCommand } from "./commands/doctor.ts";
+import { exportCommand } from "./commands/export.ts";
+import { finetuneCommand } from "./commands/finetune.ts";
 import { generateCommand } from "./commands/generate.ts";
 import { infoCommand } from "./commands/info.ts";
 import { planBatchesCommand } from "./commands/plan-batches.ts";
+import { quantizeCommand } from "./commands/quantize.ts";
 import { runProgram } from "./commands/run-program.ts";
 import { scoreCommand } from "./commands/score.ts";
 import { trainCommand } from "./commands/train.ts";
@@ -16,6 +19,9 @@ const subCommands = {
   generate: generateCommand,
   chat: chatCommand,
   score: scoreCommand,
+  finetune: finetuneCommand,
+  quantize: quantizeCommand,
+  export: exportCommand,
   info: infoCommand,
   "plan-batches": planBatchesCommand,
   doctor: doctorCommand,

@@ -103,6 +103,72 @@ test("chat answers each line until an empty one", async () => {
   expect(same.stdout).toBe(stdout);
 });
 
+test("finetune trains adapters, goes on where it was, and generate uses them", async () => {
+  const lines = Array.from({ length: 8 }, (_, i) => ({ prompt: `Say ${i}: `, completion: "aaaaaaaa" }));
+  writeFileSync(join(folder, "data.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  const args = [
+    "finetune",
+    "--model",
+    model,
+    "--data",
+    "data.jsonl",
+    "--rank",
+    "4",
+    "--learning-rate",
+    "0.02",
+  ];
+  const { code, stdout, stderr } = await corenet([
+    ...args,
+    "--steps",
+    "40",
+    "--out",
+    "adapter",
+    "--merge",
+    "--json",
+  ]);
+  expect(stderr).toContain("step 40 of 40");
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ out: "adapter", steps: 40, dropped: 0, model: "adapter/model" });
+  expect(JSON.parse(stdout).loss).toBeLessThan(2);
+  const say = ["generate", "--prompt", "Say 3: ", "--max-new-tokens", "6", "--temperature", "0", "--json"];
+  const text = async (...more: string[]) => JSON.parse((await corenet([...say, ...more])).stdout).text;
+  expect(await text("--model", model, "--adapter", "adapter")).toBe("aaaaaa");
+  expect(await text("--model", "adapter/model")).toBe("aaaaaa");
+  expect(await text("--model", model)).not.toBe("aaaaaa");
+  const again = await corenet([...args, "--steps", "40", "--out", "adapter", "--json"]);
+  expect(again.stderr).not.toContain("step 1 of 40"); // nothing is done twice
+});
+
+test("quantize and export write what loads again", async () => {
+  const small = await corenet(["quantize", "--model", model, "--format", "int4", "--out", "small"]);
+  expect(small.stdout).toMatch(/^small: [\d.]+ kB, [\d.]+ bits a weight/);
+  const bits = (name: string) => corenet(["score", "--model", name, "--text", "text.txt", "--json"]);
+  const [whole, quantized] = await Promise.all([bits(model), bits("small")]);
+  const [a, b] = [whole, quantized].map(({ stdout }) => JSON.parse(stdout).bitsPerByte as number);
+  expect(Math.abs((a as number) - (b as number))).toBeLessThan(0.2);
+  expect(a).not.toBe(b);
+  const info = JSON.parse((await corenet(["info", "--model", "small", "--json"])).stdout);
+  expect(info).toMatchObject({ missing: [], extra: [] });
+
+  const half = await corenet([
+    "export",
+    "--model",
+    model,
+    "--to",
+    "safetensors",
+    "--dtype",
+    "bf16",
+    "--out",
+    "half",
+  ]);
+  expect(half.code).toBe(0);
+  expect(JSON.parse((await corenet(["info", "--model", "half", "--json"])).stdout).dtypes).toHaveProperty(
+    "BF16",
+  );
+  const gguf = await corenet(["export", "--model", model, "--out", "model.gguf"]);
+  expect(gguf.stderr).toContain("has no tokenizer.model, which llama.cpp needs");
+});
+
 test("doctor looks at the machine", async () => {
   const { code, stdout } = await corenet(["doctor", "--json"]);
   expect(code).toBe(0);

@@ -33,6 +33,11 @@ export {
 } from "./tokenizers/chat-template.ts";
 export { type JsonTokenizerOptions, jsonTokenizer } from "./tokenizers/json-tokenizer.ts";
 export { loadTokenizer } from "./tokenizers/load-tokenizer.ts";
+export {
+  parseSentencePiece,
+  type SentencePiece,
+  type SentencePieceModel,
+} from "./tokenizers/parse-sentencepiece.ts";
 export { sentencePieceTokenizer } from "./tokenizers/sentencepiece-tokenizer.ts";
 export { writeJson } from "./write-json.ts";
 export {

@@ -30,8 +30,10 @@ export function instructionPrompt({ instruction, input = "" }: Omit<Instruction,
 export interface AnswerSampleOptions {
   /** Tokens of a sample. */
   contextLength: number;
-  /** Fills short samples, and is never predicted. @default the vocabulary's size */
+  /** Fills short samples. @default the vocabulary's size, as the reference */
   padId?: number;
+  /** Stands where nothing is to be predicted. @default padId */
+  ignoreId?: number;
   /** Whether the prompt is to be predicted too, as the reference has it. @default false */
   predictPrompt?: boolean;
 }
@@ -48,6 +50,7 @@ export function answerSample(
   options: AnswerSampleOptions,
 ): TextSample | null {
   const { contextLength, padId = tokenizer.vocabSize, predictPrompt = false } = options;
+  const { ignoreId = padId } = options;
   const front = tokenizer.bosId === undefined ? [] : [tokenizer.bosId];
   const back = tokenizer.eosId === undefined ? [] : [tokenizer.eosId];
   const whole = [...front, ...tokenizer.encode(prompt + answer), ...back];
@@ -55,7 +58,7 @@ export function answerSample(
   if (given > contextLength) return null;
   const padded = new Int32Array(contextLength + 1).fill(padId);
   padded.set(whole.slice(0, contextLength + 1));
-  const targets = padded.slice(1);
-  if (!predictPrompt) targets.fill(padId, 0, Math.max(0, given - 1));
+  const targets = padded.slice(1).fill(ignoreId, Math.max(0, whole.length - 1));
+  if (!predictPrompt) targets.fill(ignoreId, 0, Math.max(0, given - 1));
   return { tokens: padded.slice(0, -1), targets };
 }

@@ -57,6 +57,9 @@ test("an answer alone is predicted, with its end", () => {
   expect([...(whole?.targets ?? [])]).toEqual([a, b, c, d, 2, 96, 96, 96]);
   expect([...(answerSample("ab", "cd", toy, { contextLength: 3 })?.targets ?? [])]).toEqual([96, 96, c]);
   expect(answerSample("ab", "cd", toy, { contextLength: 2 })).toBeNull();
+  const ignoring = answerSample("ab", "cd", toy, { contextLength: 8, padId: 2, ignoreId: -100 });
+  expect([...(ignoring?.tokens ?? [])]).toEqual([1, a, b, c, d, 2, 2, 2]);
+  expect([...(ignoring?.targets ?? [])]).toEqual([-100, -100, c, d, 2, -100, -100, -100]);
 });
 
 test("says what a tokenizer lacks", () => {

@@ -8,7 +8,7 @@ import { defineCommand } from "citty";
 import { openLanguageModel } from "../model/open-language-model.ts";
 import { paintFor } from "../terminal/colors.ts";
 import { interruptible } from "./interrupt.ts";
-import { modelOption, modelOptions } from "./model-options.ts";
+import { modelFiles, modelOption, modelOptions } from "./model-options.ts";
 import { checkOptions, commonOptions, integerOption, numberOption } from "./options.ts";
 
 const options = {
@@ -37,9 +37,8 @@ export const chatCommand = defineCommand({
 
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      const tokenizer = args.tokenizer === undefined ? {} : { tokenizer: args.tokenizer };
-      const { model, tokenizer: words, chat } = await openLanguageModel(from, { ...tokenizer, signal });
-      using _model = model;
+      using opened = await openLanguageModel(from, { ...modelFiles(args), signal });
+      const { model, tokenizer, chat } = opened;
       using promptCache = new PromptCache(model); // a turn reads only what is new in it
       const template = chat ?? plainChat;
       const messages: ChatMessage[] =
@@ -55,7 +54,7 @@ export const chatCommand = defineCommand({
           messages.push({ role: "user", content: line });
           let answer = "";
           const settings = { promptCache, maxNewTokens, temperature, rng, signal };
-          for await (const piece of generateText(model, words, {
+          for await (const piece of generateText(model, tokenizer, {
             ...settings,
             prompt: template(messages),
             ...(chat ? { addBos: false } : { stopStrings: ["\nUser:"] }), // a template writes its own bos

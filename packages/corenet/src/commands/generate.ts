@@ -4,7 +4,7 @@ import { defineCommand } from "citty";
 import { generateText } from "../generate-text.ts";
 import { openLanguageModel } from "../model/open-language-model.ts";
 import { interruptible } from "./interrupt.ts";
-import { modelOption, modelOptions } from "./model-options.ts";
+import { modelFiles, modelOption, modelOptions } from "./model-options.ts";
 import { checkOptions, commonOptions, integerOption, numberOption } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -58,9 +58,8 @@ export const generateCommand = defineCommand({
 
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      const where = args.tokenizer === undefined ? {} : { tokenizer: args.tokenizer };
-      const { model, tokenizer } = await openLanguageModel(from, { ...where, signal });
-      using _model = model;
+      using opened = await openLanguageModel(from, { ...modelFiles(args), signal });
+      const { model, tokenizer } = opened;
       let text = "";
       const settings = { ...sampling, prompt, temperature, seed };
       if (!args.json) process.stdout.write(prompt);

@@ -68,7 +68,7 @@ export function describeCheckpoint(
   }
   if (!config) return { parameters, sizeBytes, dtypes, missing: [], extra: [] };
   const plain = (name: string) => name.replace(/^transformer\./, "").replace(/^lm_head\./, "classifier.");
-  const base = (name: string) => name.replace(/\.lfsr_\w+$/, ""); // a compressed matrix is several tensors
+  const base = (name: string) => name.replace(/\.(?:lfsr|int)_\w+$/, ""); // a compressed matrix is several tensors
   const held = new Set([...tensors.keys()].map((name) => base(plain(name))));
   const wanted = new Map(parameterShapes(config).map(({ path, shape }) => [path, shape]));
   const pastTokens = Math.floor(config.contextLength / 2);

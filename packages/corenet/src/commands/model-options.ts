@@ -14,7 +14,18 @@ export const modelOptions = {
     description:
       "Its tokenizer.json or tokenizer.model, or a folder or hf:owner/name with it; else the model's own.",
   },
+  adapter: {
+    type: "string",
+    valueHint: "DIR",
+    description: "LoRA or DoRA adapters, as finetune and PEFT save them.",
+  },
 } as const satisfies ArgsDef;
+
+/** What `openLanguageModel` takes of these options. */
+export function modelFiles(args: { tokenizer?: string; adapter?: string }) {
+  const { tokenizer, adapter } = args;
+  return { tokenizer, adapter };
+}
 
 /** @throws UsageError when no model was named */
 export function modelOption(model: string | undefined): string {

@@ -13,7 +13,7 @@ import { defineCommand } from "citty";
 import { type LanguageModel, openLanguageModel } from "../model/open-language-model.ts";
 import { writeText } from "../run/write-text.ts";
 import { interruptible } from "./interrupt.ts";
-import { modelOption, modelOptions } from "./model-options.ts";
+import { modelFiles, modelOption, modelOptions } from "./model-options.ts";
 import { checkOptions, commonOptions, integerOption } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -60,9 +60,7 @@ export const scoreCommand = defineCommand({
 
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      const tokenizer = args.tokenizer === undefined ? {} : { tokenizer: args.tokenizer };
-      const opened = await openLanguageModel(from, { ...tokenizer, signal });
-      using _model = opened.model;
+      using opened = await openLanguageModel(from, { ...modelFiles(args), signal });
       const scored =
         text === undefined
           ? await scoreTask(opened, examples, { numFewShot, resume: args.resume, signal })

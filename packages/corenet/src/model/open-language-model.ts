@@ -9,9 +9,13 @@ import {
   readJson,
   type Tokenizer,
 } from "@corenet/formats";
-import { loadOpenElm, type OpenElm } from "@corenet/openelm";
+import { lfsrContainer } from "@corenet/lfsr-seed";
+import { applyLora, intContainer } from "@corenet/nn";
+import { loadLora, loadOpenElm, type OpenElm, type Storage } from "@corenet/openelm";
+import { disposeTree, type ParamTree } from "@corenet/tensor";
 
-export interface LanguageModel {
+export interface LanguageModel extends Disposable {
+  /** Borrow it: disposing what this belongs to frees it. */
   readonly model: OpenElm;
   readonly tokenizer: Tokenizer;
   /** The model's own form of a conversation, where its files hold one. */
@@ -20,9 +24,11 @@ export interface LanguageModel {
 
 export interface OpenLanguageModelOptions {
   /** Where the tokenizer lies, if not with the model: as `from`, or one file. */
-  tokenizer?: string;
-  /** Whether matrices stay in 16 bits where the file has them so. @default "as-is" */
-  storage?: "f32" | "as-is";
+  tokenizer?: string | undefined;
+  /** Adapters that PEFT or `finetune` saved: a folder, or `hf:owner/name`. */
+  adapter?: string | undefined;
+  /** How matrices are kept. @default "as-is" */
+  storage?: Storage | undefined;
   signal?: AbortSignal;
   onProgress?: OnProgress;
 }
@@ -38,7 +44,7 @@ export async function openLanguageModel(
   from: string,
   options: OpenLanguageModelOptions = {},
 ): Promise<LanguageModel> {
-  const { signal, onProgress, storage = "as-is" } = options;
+  const { signal, onProgress, storage = "as-is", adapter } = options;
   const io = { ...(signal ? { signal } : {}), ...(onProgress ? { onProgress } : {}) };
   const sources = await openModelFiles(from, io);
   let tokenizer: Tokenizer | undefined;
@@ -50,17 +56,46 @@ export async function openLanguageModel(
     await closeAll(sources);
     throw error;
   }
-  const model = await loadOpenElm(sources, { ...io, storage }); // closes the sources
-  if (!tokenizer && model.vocabSize === 256) tokenizer = byteTokenizer();
-  if (!tokenizer) {
+  const packed = [lfsrContainer(), intContainer()];
+  const model = await loadOpenElm(sources, { ...io, storage, packed }); // closes the sources
+  try {
+    tokenizer ??= bytesOf(model, from);
+    const adapted = adapter === undefined ? undefined : await adaptedModel(model, adapter, signal);
+    return {
+      ...{ model: adapted?.model ?? model, tokenizer, ...(chat ? { chat } : {}) },
+      [Symbol.dispose]() {
+        adapted?.dispose();
+        model.dispose();
+      },
+    };
+  } catch (error) {
     model.dispose();
-    throw new IoError(
-      `openLanguageModel: ${from} has no tokenizer.json or tokenizer.model. Published OpenELMs use that of Llama 2 ` +
-        "(meta-llama/Llama-2-7b-hf, after accepting its licence): name its folder or file as the tokenizer.",
-      { path: from },
-    );
+    throw error;
   }
-  return { model, tokenizer, ...(chat ? { chat } : {}) };
+}
+
+/** The tokenizer of a model of bytes, which needs no file. */
+function bytesOf({ vocabSize }: OpenElm, from: string): Tokenizer {
+  if (vocabSize === 256) return byteTokenizer();
+  throw new IoError(
+    `openLanguageModel: ${from} has no tokenizer.json or tokenizer.model. Published OpenELMs use that of Llama 2 ` +
+      "(meta-llama/Llama-2-7b-hf, after accepting its licence): name its folder or file as the tokenizer.",
+    { path: from },
+  );
+}
+
+/** The model with adapters on; it borrows the model's own weights. */
+async function adaptedModel(model: OpenElm, adapter: string, signal: AbortSignal | undefined) {
+  const { lora, scaling } = await loadLora(adapter, signal ? { signal } : {});
+  try {
+    return {
+      model: model.withParams(applyLora(model.params, lora, scaling)),
+      dispose: () => disposeTree(lora as ParamTree),
+    };
+  } catch (error) {
+    disposeTree(lora as ParamTree);
+    throw error;
+  }
 }
 
 async function findTokenizer(
