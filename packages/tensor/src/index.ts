@@ -14,6 +14,7 @@ export {
   type WgslRun,
 } from "./backend.ts";
 export { checkDType, checkShape, formatShape } from "./check.ts";
+export { checkpoint } from "./checkpoint.ts";
 export { DenseMatrix } from "./dense-matrix.ts";
 export { HalfMatrix } from "./half-matrix.ts";
 export { IntMatrix } from "./int-matrix.ts";

@@ -14,6 +14,8 @@ export interface Recording {
   readonly needs: readonly boolean[];
   /** Keeps a tensor for the backward pass; the tape frees it. */
   save<T extends Tensor>(tensor: T): T;
+  /** Whether something that a gradient is wanted for led to this tensor. */
+  isWatched(tensor: Tensor): boolean;
 }
 
 interface TapeNode {
@@ -28,9 +30,21 @@ interface TapeNode {
 class Tape {
   readonly nodes: TapeNode[] = [];
   readonly watched: Set<number>;
+  readonly #refuse: ((input: Tensor) => void) | undefined;
 
-  constructor(variables: readonly Tensor[]) {
+  /** @param refuse - looks at every input that this tape does not watch, and throws where it should */
+  constructor(variables: readonly Tensor[], refuse?: (input: Tensor) => void) {
     this.watched = new Set(variables.map((variable) => variable.id));
+    this.#refuse = refuse;
+  }
+
+  /** Which of the inputs lead back to a variable. */
+  needsOf(inputs: readonly Tensor[]): boolean[] {
+    return inputs.map((input) => {
+      if (this.watched.has(input.id)) return true;
+      this.#refuse?.(input);
+      return false;
+    });
   }
 
   dispose(): void {
@@ -69,7 +83,7 @@ export function record<R extends Tensor | readonly Tensor[]>(
   }
   if (!tape) return result;
 
-  const needs = inputs.map((input) => tape.watched.has(input.id));
+  const needs = tape.needsOf(inputs);
   if (!needs.includes(true)) return result;
   const outputs: readonly Tensor[] = Array.isArray(result) ? [...result] : [result as Tensor]; // the caller may edit his
   const saved: Tensor[] = [];
@@ -78,10 +92,19 @@ export function record<R extends Tensor | readonly Tensor[]>(
     saved.push(copy);
     return copy;
   };
-  const backward = orFree(saved, () => prepare({ needs, save }, result));
+  const backward = orFree(saved, () =>
+    prepare({ needs, save, isWatched: (tensor) => tape.watched.has(tensor.id) }, result),
+  );
   tape.nodes.push({ name, inputs: [...inputs], outputs, saved, needs, backward });
   for (const output of outputs) tape.watched.add(output.id);
   return result;
+}
+
+export interface DifferentiateOptions {
+  /** The gradient that arrives at the value, borrowed. @default ones */
+  seed?: Tensor;
+  /** Looks at every input of an op that leads to no variable. */
+  refuse?: (input: Tensor) => void;
 }
 
 /**
@@ -92,19 +115,20 @@ export function record<R extends Tensor | readonly Tensor[]>(
 export function differentiate(
   compute: () => Tensor,
   variables: readonly Tensor[],
+  { seed, refuse }: DifferentiateOptions = {},
 ): { value: Tensor; gradients: (Tensor | null)[] } {
   if (active) {
     throw new TypeError(
       "valueAndGrad: called inside another valueAndGrad, expected one at a time. Second derivatives are not supported.",
     );
   }
-  const tape = new Tape(variables);
+  const tape = new Tape(variables, refuse);
   try {
     active = tape;
     const value = tidyScope(() => ownValue(compute(), variables));
     active = null;
     try {
-      return { value, gradients: sweep(tape, value, variables) };
+      return { value, gradients: sweep(tape, value, variables, seed) };
     } catch (error) {
       value.dispose();
       throw error;
@@ -138,11 +162,18 @@ function ownValue(value: Tensor, variables: readonly Tensor[]): Tensor {
   );
 }
 
-function sweep(tape: Tape, value: Tensor, variables: readonly Tensor[]): (Tensor | null)[] {
+function sweep(
+  tape: Tape,
+  value: Tensor,
+  variables: readonly Tensor[],
+  seed: Tensor | undefined,
+): (Tensor | null)[] {
   const gradients = new Map<number, Tensor>();
   try {
-    const one = runKernel("Fill", {}, { shape: [...value.shape], value: 1, dtype: "float32" });
-    gradients.set(value.id, keepTensor(one));
+    const first = seed
+      ? runKernel("Identity", { x: seed })
+      : runKernel("Fill", {}, { shape: [...value.shape], value: 1, dtype: "float32" });
+    gradients.set(value.id, keepTensor(first));
     for (let node = tape.nodes.pop(); node; node = tape.nodes.pop()) {
       const current = node;
       orFree(current.saved, () => goBack(current, gradients));
