@@ -45,63 +45,76 @@ function coefficientAt(position: i32, i: i32, j: i32): f64 {
 // @ts-ignore: decorator
 @inline
 function quantised(c: f64, shift: i32): f64 {
-  return min(max(nearest(c * <f64>(32768 >> shift)), -32767), 32767);
+  return min(max(nearest(c * <f64>(32768 >> shift)), -32768), 32767);
 }
 
-/** A bound on the error of the score of a seed: `2 |z| |dz| + |dz|^2` and the squares' own, with |z| at most 1. */
+/**
+ * A bound on the error of the score of a seed: `2 |dz| + |dz|^2` and the squares' own, with |z| at most 1. Each product
+ * adds the error of its feature, half a place for the rounding of its coefficient, and half a place of its own.
+ */
 function errorOf(position: i32, shift: i32): f64 {
   const P = plan.P;
   const signs = <f64>plan.tables * HALF_PLACE; // of a sum of lookups
   const sum = signs + 2 * HALF_PLACE; // of the running mean: e = e / 2 + signs / 2 + HALF_PLACE
   let squares = signs * signs;
   for (let i = 1; i < P; i++) {
-    const s = shiftOf(i, shift);
-    let error: f64 = 0;
+    const most = <f64>(1 << shiftOf(i, shift));
+    let error = <f64>(i + 1) * 2 * HALF_PLACE * most;
     for (let j = 0; j <= i; j++) {
-      const c = coefficientAt(position, i, j);
-      const change = abs(c - quantised(c, s) / <f64>(32768 >> s));
-      error += abs(c) * (j == P - 1 ? sum : signs) + change + HALF_PLACE * <f64>(1 << s);
+      const c = abs(coefficientAt(position, i, j));
+      error += c * (j == P - 1 ? sum : signs) + max(0, c - most); // beyond `most` it is cut
     }
     squares += error * error;
   }
   return (2 * sqrt(squares) + squares + <f64>P * HALF_PLACE) * (32768 / SCORE_SCALE16);
 }
 
-/** Seeds whose scores may be off by more than `most`. */
-function countBad(shift: i32, most: f64): i32 {
-  let count = 0;
+/** Puts the error of each seed at this shift into plan.errors, -1 where it is not scored. */
+function measureErrors(shift: i32): void {
   for (let m = 0; m < plan.period; m++) {
-    if (coefficientAt(m, 0, 0) != 0 && errorOf(m, shift) > most) count += 1;
+    store<f32>(plan.errors + (<usize>m << 2), coefficientAt(m, 0, 0) != 0 ? <f32>errorOf(m, shift) : -1);
   }
+}
+
+/** Seeds whose scores are off by more than `most`. */
+function countBad(most: f32): i32 {
+  let count = 0;
+  for (let m = 0; m < plan.period; m++) count += load<f32>(plan.errors + (<usize>m << 2)) > most ? 1 : 0;
   return count;
 }
 
 /**
- * Makes the coefficients in 16 bits and sets the rounding; the few seeds that are off by more become extras. Does
- * nothing where they are not few.
+ * Makes the coefficients in 16 bits and sets the rounding, as small as it gets with few seeds beyond: those become
+ * extras. Does nothing where they are not few.
  */
 export function quantiseCoefficients(): void {
   plan.shift = 0;
   plan.rounding16 = 0;
   if (!canScore16()) return;
   const few = plan.period / 400;
-  for (let most: f64 = 1.0 / 512; most < 1.0 / 32; most *= 1.5) {
-    for (let shift = 2; shift <= MOST_SHIFT; shift++) {
-      if (countBad(shift, most) > few) continue;
-      quantiseAll(shift, most);
-      return;
+  let bestShift = 0;
+  let best: f32 = 1.0 / 32;
+  for (let shift = 2; shift <= MOST_SHIFT; shift++) {
+    measureErrors(shift);
+    for (let most: f32 = 1.0 / 1024; most < best; most *= 1.5) {
+      if (countBad(most) > few) continue;
+      best = most;
+      bestShift = shift;
     }
   }
+  if (bestShift == 0) return;
+  if (bestShift != MOST_SHIFT) measureErrors(bestShift);
+  quantiseAll(bestShift, best);
 }
 
-function quantiseAll(shift: i32, most: f64): void {
+function quantiseAll(shift: i32, most: f32): void {
   plan.shift = shift;
   const period = paddedPeriod();
   let to = plan.coefficients16;
   for (let m = 0; m < period; m++) {
-    const error = coefficientAt(m, 0, 0) != 0 ? errorOf(m, shift) : 0;
+    const error: f32 = m < plan.period ? load<f32>(plan.errors + (<usize>m << 2)) : -1;
     if (error > most) addExtra(m);
-    else plan.rounding16 = max(plan.rounding16, error);
+    else plan.rounding16 = max(plan.rounding16, <f64>error);
     for (let i = 1; i < plan.P; i++) {
       for (let j = 0; j <= i; j++, to += 2) store<i16>(to, <i16>quantised(coefficientAt(m, i, j), shiftOf(i, shift)));
     }

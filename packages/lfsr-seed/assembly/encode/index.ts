@@ -14,6 +14,7 @@ import {
 } from "./evaluate";
 import { quantiseCoefficients, SCORE_SCALE16 } from "./fixed-point";
 import { buildCoefficients, buildCycle } from "./library";
+import { buildRing, searchOwn } from "./own-importance";
 import { codeBytes, GROUP, LANES, MAX_EXTRAS, MAX_HITS, paddedPeriod, place, plan, ROW, ROW16 } from "./plan";
 import { buildTables, scoreAll, scoreExtras, scoreOne } from "./score";
 import { buildTables16, findLargest16, scoreAll16 } from "./score16";
@@ -28,7 +29,10 @@ export function configure(
   C: i32, P: i32, K: i32, taps: i32, decimation: i32, nSeeds: i32, rule: i32, capacity: i32,
 ): i32 {
   const placed = place(C, P, K, taps, decimation, nSeeds, rule, capacity);
-  if (placed == 1) buildCycle();
+  if (placed == 1) {
+    buildCycle();
+    buildRing();
+  }
   return placed;
 }
 
@@ -49,14 +53,25 @@ export function codesAddress(): usize {
  * @param importance - 0 none, 1 the same [C] for all blocks, 2 for each its own [count, C]
  */
 export function encode(count: i32, expBias: i32, importance: i32): void {
-  const importanceBytes = <usize>plan.C << 3;
-  const lanesAtOnce = importance == 2 ? 1 : LANES;
-  for (let begin = 0; begin < count; begin += lanesAtOnce) {
-    if (importance == 0) weighEqually();
-    else weigh(plan.given + (importance == 2 ? <usize>begin * importanceBytes : 0));
-    const lanes = min(lanesAtOnce, count - begin);
-    encodeLanes(begin, lanes, expBias);
+  if (importance == 2) {
+    for (let block = 0; block < count; block++) encodeOne(block, expBias);
+    return;
   }
+  prepareScoring(importance);
+  for (let first = 0; first < count; first += LANES) encodeLanes(first, min(LANES, count - first), expBias);
+}
+
+/** A block with an importance of its own. */
+function encodeOne(index: i32, expBias: i32): void {
+  const bytes = <usize>plan.C << 3;
+  memory.copy(plan.importance, plan.given + <usize>index * bytes, bytes);
+  const wasWeighted = plan.isWeighted;
+  plan.isWeighted = 1;
+  const norm = normOfBlock(blockAt(index));
+  beginBlock(blockAt(index), norm, expBias);
+  if (norm > 0) searchOwn(blockAt(index), norm);
+  endBlock(plan.codes + <usize>index * codeBytes());
+  plan.isWeighted = wasWeighted == 0 ? 0 : -1; // the importance that weighted bases were made for is gone
 }
 
 function weighEqually(): void {

@@ -71,23 +71,39 @@ export function buildCycle(): void {
   }
 }
 
-/** Feature i of the seed at `position`, weight c: what correlates with the blocks, up to 1 / sqrt(sum h). */
+/** Puts the features of the seed at `position` into plan.features [P, C], times sqrt(sum h). */
+function readFeatures(position: i32): void {
+  const P = plan.P;
+  const hasSigns = hasSignFeatures();
+  const stride = wrap(P * plan.decimation);
+  let row = position;
+  for (let c = 0; c < plan.C; c++) {
+    for (let i = 0; i < P; i++) {
+      let feature: f64;
+      if (!hasSigns) feature = 2 * entryAt(row + (1 + i) * plan.decimation);
+      else if (i < P - 1) feature = signAt(row + 2 + i);
+      else feature = 2 * entryAt(row + 1);
+      store<f64>(plan.features + (<usize>(i * plan.C + c) << 3), feature);
+    }
+    row = wrap(row + stride);
+  }
+}
+
 // @ts-ignore: decorator
 @inline
-function featureAt(position: i32, i: i32, c: i32): f64 {
-  const row = position + wrap(c * plan.P * plan.decimation);
-  if (!hasSignFeatures()) return 2 * entryAt(row + (1 + i) * plan.decimation);
-  return i < plan.P - 1 ? signAt(row + 2 + i) : 2 * entryAt(row + 1);
+function featureAt(i: i32, c: i32): f64 {
+  return load<f64>(plan.features + (<usize>(i * plan.C + c) << 3));
 }
 
 /** Puts the inverse Cholesky factor of the features into `to`, f32. Returns its norm, infinity where there is none. */
 function invertFeatures(position: i32, total: f64, to: usize): f64 {
   const P = plan.P;
+  readFeatures(position);
   for (let i = 0; i < P; i++) {
     for (let j = 0; j <= i; j++) {
       let rest: f64 = 0;
       for (let c = 0; c < plan.C; c++) {
-        const product = featureAt(position, i, c) * featureAt(position, j, c);
+        const product = featureAt(i, c) * featureAt(j, c);
         rest += plan.isWeighted ? product * importanceOf(c) : product;
       }
       rest /= total;

@@ -28,6 +28,10 @@ export const MAX_HITS: i32 = 256;
 // @ts-ignore: decorator
 @inline
 export const MAX_EXTRAS: i32 = 1024;
+/** Steps whose sums own-importance.ts makes at once: they stay in the first cache. */
+// @ts-ignore: decorator
+@inline
+export const OWN_CHUNK: i32 = 256;
 /** Bits of a sign pattern that one table is indexed by. */
 // @ts-ignore: decorator
 @inline
@@ -81,6 +85,8 @@ export class Plan {
   coefficients: usize;
   /** f32 [period]: slack of each seed, -1 where it is not searched. Only while the library is built. */
   tilts: usize;
+  /** f32 [period]: error of each seed's score in 16 bits. Only while the library is built. */
+  errors: usize;
   /** u32 [period]: positions of the extra seeds. */
   extras: usize;
   /** For the first MAX_EXTRAS of them: f32 [factorSize] coefficients, f32 slack, f32 [LANES] scores of a batch. */
@@ -128,6 +134,13 @@ export class Plan {
   /** Scratch of one basis: i32 [C, P], f64 factor, y, t. */
   basis: usize;
   factor: usize;
+  /** f64: S along the decimated cycle; f64 [C] w h; f64 [OWN_CHUNK + P] and [P, OWN_CHUNK + P + 2]: see own-importance.ts. */
+  ring: usize;
+  weighted: usize;
+  ownDots: usize;
+  ownGrams: usize;
+  /** f64 [P, C]: the features of one basis. */
+  features: usize;
   y: usize;
   t: usize;
   /** i32 [P] each: rounded coefficients, those tried, lowest and highest tried, the best. */
@@ -203,6 +216,7 @@ export function place(
   at = reserve((plan.entries = at), period * 8);
   at = reserve((plan.coefficients = at), <usize>paddedPeriod() * <usize>plan.factorSize * 4);
   at = reserve((plan.tilts = at), period * 4);
+  at = reserve((plan.errors = at), period * 4);
   at = reserve((plan.extras = at), period * 4);
   at = reserve((plan.extraCoefficients = at), <usize>(MAX_EXTRAS * plan.factorSize) * 4);
   at = reserve((plan.extraSlacks = at), <usize>MAX_EXTRAS * 4);
@@ -227,6 +241,11 @@ export function place(
   at = reserve((plan.featureRows = at), <usize>P * 4);
   at = reserve((plan.basis = at), <usize>(C * P) * 4);
   at = reserve((plan.factor = at), <usize>plan.factorSize * 8);
+  at = reserve((plan.ring = at), (period + <usize>(C * P + OWN_CHUNK + 2 * P + 2)) * 8);
+  at = reserve((plan.weighted = at), <usize>C * 8);
+  at = reserve((plan.ownDots = at), <usize>(OWN_CHUNK + P + 2) * 8);
+  at = reserve((plan.ownGrams = at), <usize>P * <usize>(OWN_CHUNK + P + 2) * 8);
+  at = reserve((plan.features = at), <usize>(C * P) * 8);
   at = reserve((plan.y = at), <usize>P * 8);
   at = reserve((plan.t = at), <usize>P * 8);
   at = reserve((plan.rounded = at), <usize>P * 4);

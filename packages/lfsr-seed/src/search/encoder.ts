@@ -110,7 +110,7 @@ export function* tilesOf(
   const n = blocks.length / C;
   const isShared = importance === undefined || importance.length === C;
   const quick = Math.max(16, Math.min(tileBlocks, 2 ** (24 - options.config.K)));
-  const size = isShared ? quick : 1; // blocks of their own importance take as long as a thousand others
+  const size = isShared ? quick : quick / 16; // a block with an importance of its own takes as long as many others
   for (let first = 0; first < n; first += size) {
     const part = [first * C, Math.min(n, first + size) * C] as const;
     yield {
