@@ -30,6 +30,7 @@ export {
   type ChatTemplate,
   type ChatTemplateOptions,
   chatTemplate,
+  plainChatTemplate,
 } from "./tokenizers/chat-template.ts";
 export { type JsonTokenizerOptions, jsonTokenizer } from "./tokenizers/json-tokenizer.ts";
 export { loadTokenizer } from "./tokenizers/load-tokenizer.ts";

@@ -1,7 +1,7 @@
 import { createInterface } from "node:readline/promises";
 import { wasm } from "@corenet/backend-wasm";
 import { Rng } from "@corenet/core";
-import type { ChatMessage, ChatTemplate } from "@corenet/formats";
+import { type ChatMessage, plainChatTemplate } from "@corenet/formats";
 import { generateText, PromptCache } from "@corenet/nn";
 import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
@@ -40,7 +40,7 @@ export const chatCommand = defineCommand({
       using opened = await openLanguageModel(from, { ...modelFiles(args), signal });
       const { model, tokenizer, chat } = opened;
       using promptCache = new PromptCache(model); // a turn reads only what is new in it
-      const template = chat ?? plainChat;
+      const template = chat ?? plainChatTemplate;
       const messages: ChatMessage[] =
         args.system === undefined ? [] : [{ role: "system", content: args.system }];
       const bold = (text: string) => paintFor(process.stdout)("bold", text);
@@ -74,7 +74,3 @@ export const chatCommand = defineCommand({
     });
   },
 });
-
-/** A conversation for models that were never taught one. */
-const plainChat: ChatTemplate = (messages) =>
-  `${messages.map(({ role, content }) => `${role === "user" ? "User" : "Assistant"}: ${content}\n`).join("")}Assistant:`;

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { chatTemplate } from "./chat-template.ts";
+import { chatTemplate, plainChatTemplate } from "./chat-template.ts";
 
 // The template of Llama 2's chat models, shortened.
 const llama = `{% if messages[0]['role'] == 'assistant' %}{{ raise_exception('The user must begin.') }}{% endif %}
@@ -29,4 +29,11 @@ test("says what the template refuses, and what is no template", async () => {
     "tokenizer_config.json refuses these messages: The user must begin.",
   );
   await expect(chatTemplate("{% for %}")).rejects.toThrow("is not a Jinja template");
+});
+
+test("a plain conversation for models without a template", () => {
+  expect(plainChatTemplate([hello])).toBe("User: Hello\nAssistant:");
+  expect(
+    plainChatTemplate([hello, { role: "assistant", content: "Hi" }], { addGenerationPrompt: false }),
+  ).toBe("User: Hello\nAssistant: Hi\n");
 });

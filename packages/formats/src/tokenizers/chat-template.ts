@@ -59,3 +59,11 @@ export async function chatTemplate(
       }),
     );
 }
+
+/** A conversation for models that were never taught one: `User: …` and `Assistant: …`, a line each. */
+export const plainChatTemplate: ChatTemplate = (messages, { addGenerationPrompt = true } = {}) => {
+  const lines = messages.map(
+    ({ role, content }) => `${role === "user" ? "User" : "Assistant"}: ${content}\n`,
+  );
+  return `${lines.join("")}${addGenerationPrompt ? "Assistant:" : ""}`;
+};
