@@ -6,10 +6,9 @@ import { ThreadPool } from "./pool.ts";
 
 const memory = new WebAssembly.Memory({ initial: 64, maximum: 128, shared: true });
 const module = new WebAssembly.Module(declareShared(fromBase64(kernels), true));
-const functions = new WebAssembly.Instance(module, { env: { memory } }).exports as Record<
-  string,
-  (...args: number[]) => number
->;
+const instanceOf = (of: WebAssembly.Module) =>
+  new WebAssembly.Instance(of, { env: { memory } }).exports as Record<string, (...args: number[]) => number>;
+const functions = instanceOf(module);
 const floats = (address: number, length: number) => new Float32Array(memory.buffer, address, length);
 const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
@@ -23,6 +22,34 @@ function maximum(pool: ThreadPool, tasks: number): Float32Array {
   floats(out, tasks).fill(-1);
   pool.run({ module, functions, fn: "maximum", tasks, grain: 64, args: [a, b, out] });
   return floats(out, tasks).slice();
+}
+
+/**
+ * Two kernels (p, begin, end): where p is not 0 they write 1 to address 1024, and then `hang` loops for ever and `trap`
+ * traps; where it is 0 they wait for that 1, a while.
+ */
+function lostWorkers(): WebAssembly.Module {
+  const section = (id: number, ...content: number[]) => [id, content.length, ...content];
+  const text = (name: string) => [name.length, ...new TextEncoder().encode(name)];
+  const [here, loop, end] = [[0x41, 0x80, 0x08], [0x03, 0x40], 0x0b]; // i32.const 1024; loop; end
+  const body = (end1: number[]) => {
+    const meet = [...here, 0x41, 1, 0x36, 2, 0, ...end1]; // i32.store
+    const count = [0x20, 3, 0x41, 1, 0x6a, 0x22, 3, 0x41, 0x80, 0x80, 0x80, 0x04, 0x49]; // (left += 1) < 2^23
+    const wait = [...loop, ...here, 0x28, 2, 0, 0x45, ...count, 0x71, 0x0d, 0, end]; // while load is 0 and so on
+    const code = [1, 1, 0x7f, 0x20, 0, 0x04, 0x40, ...meet, 0x05, ...wait, end, end]; // if p … else … end
+    return [code.length, ...code];
+  };
+  const hang = body([...loop, 0x0c, 0, end]);
+  const trap = body([0x00]);
+  const bytes = [
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...section(1, 1, 0x60, 3, 0x7f, 0x7f, 0x7f, 0),
+    ...section(2, 1, ...text("env"), ...text("memory"), 2, 3, 1, 0x80, 1), // shared, 1 to 128 pages
+    ...section(3, 2, 0, 0),
+    ...section(7, 2, ...text("hang"), 0, 0, ...text("trap"), 0, 1),
+    ...section(10, 2, ...hang, ...trap),
+  ];
+  return new WebAssembly.Module(new Uint8Array(bytes));
 }
 
 // A page that is not isolated from other origins has none, and no pool.
@@ -73,6 +100,36 @@ describe.skipIf(typeof SharedArrayBuffer === "undefined")("a pool", () => {
     maximum(pool, 5000);
     pool.dispose();
     expect(maximum(pool, 5000).every((x, i) => x === Math.max(i, 1000))).toBe(true);
+  });
+
+  test.each([
+    ["hang", "a worker did not come back within 0.2 s"],
+    ["trap", "a worker failed in a kernel"],
+  ])("a worker that is lost in a %s is named, and the process goes on alone", async (fn, reason) => {
+    const pool = new ThreadPool(memory, 2, { patienceMs: 200 });
+    const hostile = lostWorkers();
+    const call = { module: hostile, functions: instanceOf(hostile), fn, tasks: 4, grain: 1 };
+    try {
+      const meeting = { address: 0, stride: 64 }; // 0 on this thread, 64 on the worker
+      const run = () => pool.run({ ...call, args: [meeting] });
+      let error: unknown;
+      // A worker that is not awake yet leaves a call to the others.
+      for (let round = 0; round < 100 && !error; round++) {
+        floats(1024, 1).fill(0);
+        try {
+          run();
+        } catch (thrown) {
+          error = thrown;
+        }
+        await sleep(10);
+      }
+      expect(String(error)).toBe(
+        `BackendError: wasm: ${reason}; results are not complete. Go on from the last checkpoint: one thread computes from now on.`,
+      );
+      expect(maximum(pool, 5000).every((x, i) => x === Math.max(i, 1000))).toBe(true);
+    } finally {
+      pool.dispose();
+    }
   });
 
   test("names a function that the module lacks", () => {

@@ -15,7 +15,6 @@ export interface Call {
 
 const PARTS_PER_THREAD = 2; // so that a thread that is held up leaves its second part to the others
 const VECTORS = 64; // elements
-const PATIENCE_MS = 20_000;
 
 /**
  * Threads over one shared heap. The calling thread works too; workers join a call when they are awake, so nobody waits
@@ -24,15 +23,20 @@ const PATIENCE_MS = 20_000;
 export class ThreadPool {
   readonly threads: number;
   readonly #memory: WebAssembly.Memory;
+  readonly #patienceMs: number;
   readonly #control: Control;
   readonly #workers: WorkerHandle[] = [];
   readonly #modules = new Map<WebAssembly.Module, { number: number; names: string[] }>();
   #failure: string | undefined;
   #started = false;
 
-  /** @param threads - the calling one included */
-  constructor(memory: WebAssembly.Memory, threads: number) {
+  /**
+   * @param threads - the calling one included
+   * @param options - patienceMs: how long a worker may take for its parts after all others are done. @default 20,000
+   */
+  constructor(memory: WebAssembly.Memory, threads: number, options: { patienceMs?: number } = {}) {
     this.threads = threads;
+    this.#patienceMs = options.patienceMs ?? 20_000;
     this.#memory = memory;
     this.#control = controlOf(new SharedArrayBuffer(CONTROL_BYTES));
   }
@@ -70,7 +74,12 @@ export class ThreadPool {
 
   /** Ends all workers. Calls run on the calling thread from then on. */
   dispose(): void {
-    this.#failure ??= "the pool was disposed";
+    this.#abandon("the pool was disposed");
+  }
+
+  /** Ends the workers, so that none writes to the heap any more. */
+  #abandon(reason: string): void {
+    this.#failure ??= reason;
     for (const worker of this.#workers) void worker.terminate();
     this.#workers.length = 0;
   }
@@ -120,16 +129,16 @@ export class ThreadPool {
     Atomics.add(counters, COUNTER.generation, 1); // even: closed
     const start = performance.now();
     for (let look = 1; Atomics.load(counters, COUNTER.active) > 0; look++) {
-      if (look % 4096 !== 0 || performance.now() - start < PATIENCE_MS) continue;
-      this.#failure = `a worker did not come back within ${PATIENCE_MS / 1000} s`;
-      throw new BackendError(
-        `wasm: ${this.#failure}; results are not complete. Go on from the last checkpoint.`,
-      );
+      if (look % 4096 !== 0 || performance.now() - start < this.#patienceMs) continue;
+      throw this.#incomplete(`a worker did not come back within ${this.#patienceMs / 1000} s`);
     }
-    if (Atomics.load(counters, COUNTER.failed) === 0) return;
-    this.#failure = "a worker failed in a kernel";
-    throw new BackendError(
-      `wasm: ${this.#failure}; results are not complete. Go on from the last checkpoint.`,
+    if (Atomics.load(counters, COUNTER.failed) !== 0) throw this.#incomplete("a worker failed in a kernel");
+  }
+
+  #incomplete(reason: string): BackendError {
+    this.#abandon(reason);
+    return new BackendError(
+      `wasm: ${reason}; results are not complete. Go on from the last checkpoint: one thread computes from now on.`,
     );
   }
 
