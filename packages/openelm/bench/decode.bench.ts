@@ -1,0 +1,81 @@
+import { execFile } from "node:child_process";
+import { mkdir, stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { promisify } from "node:util";
+import { countMultiplyAdds, openElmConfig, parameterShapes } from "@corenet/openelm";
+import type { Bench } from "../../../tools/bench/harness.ts";
+import { Runner } from "../../../tools/bench/runner.ts";
+import { NEW_TOKENS, PROMPT } from "./decode-work.ts";
+
+const FORMATS = [
+  { ours: "f32", native: "f32", bitsPerNumber: 32 },
+  { ours: "f16", native: "f16", bitsPerNumber: 16 },
+  { ours: "int8", native: "q8_0", bitsPerNumber: 8.5 },
+  { ours: "int4", native: "q4_0", bitsPerNumber: 4.5 },
+] as const;
+
+const models = new URL("../../../out/bench/models/", import.meta.url);
+const scripts = {
+  ours: new URL("decode-process.ts", import.meta.url),
+  native: new URL("llama-process.ts", import.meta.url),
+  write: new URL("write-random-gguf.ts", import.meta.url),
+};
+
+const bench: Bench = {
+  name: "decode",
+  description:
+    "OpenELM-270M's shape with random weights: one more token, and a prefill of 512, on our wasm backend and on llama.cpp " +
+    "(native, node-llama-cpp), greedy, with the same number of threads. The floor is of one thread: bytes of the weights " +
+    "for a token, multiply-adds for a prefill.",
+
+  async run({ compare, record, signal }) {
+    await mkdir(models, { recursive: true });
+    const config = openElmConfig("270M");
+    const numbers = parameterShapes(config)
+      .filter(({ shape }) => shape.length === 2)
+      .reduce((sum, { shape: [rows = 0, columns = 0] }) => sum + rows * columns, 0);
+    const prefillFlops = 2 * countMultiplyAdds(config, { newTokens: PROMPT.length, logits: "last" });
+    const counts = [...new Set([1, Math.min(8, availableParallelism())])];
+    for (const { ours, native, bitsPerNumber } of FORMATS) {
+      const file = await writtenModel(native, signal);
+      for (const threads of counts) {
+        for (const work of ["decode", "prefill"] as const) {
+          await using own = await Runner.start(scripts.ours, [ours, String(threads), work]);
+          await using peer = await Runner.start(scripts.native, [file, String(threads), work]);
+          const isDecode = work === "decode";
+          const { standings } = await compare({
+            name: `${isDecode ? "decode" : `prefill of ${PROMPT.length}`}, ${ours}, ${threads} thread${threads > 1 ? "s" : ""}`,
+            ours: own.contender("ours"),
+            peers: [peer.contender(`llama.cpp ${native}`)],
+            warmup: 2,
+            rounds: isDecode ? 12 : 5,
+            work: isDecode
+              ? { bytes: (numbers * bitsPerNumber) / 8, flops: 2 * numbers }
+              : { flops: prefillFlops },
+          });
+          for (const { name, summary } of standings) {
+            const tokens = isDecode ? 1 : PROMPT.length;
+            record(
+              `tokens/s, ${work}, ${threads} threads, ${name} (${ours})`,
+              (tokens * 1000) / summary.median,
+            );
+          }
+        }
+      }
+    }
+    record("tokens in a decode run, from as many on", NEW_TOKENS);
+  },
+};
+
+/** The model as GGUF, written once: they take 2 GB in all. */
+async function writtenModel(dtype: string, signal: AbortSignal): Promise<string> {
+  const path = fileURLToPath(new URL(`openelm-270m-${dtype}.gguf`, models));
+  const exists = await stat(path).catch(() => undefined);
+  if (exists) return path;
+  const args = [...process.execArgv, fileURLToPath(scripts.write), path, dtype];
+  await promisify(execFile)(process.execPath, args, { signal });
+  return path;
+}
+
+export default bench;
