@@ -65,6 +65,7 @@ export {
 export { lfsrEntries } from "./container/lfsr-entries.ts";
 export { nanoEntries, readNanoTensor } from "./container/nano-seed-lm.ts";
 export { lfsrTensorNames, readLfsrTensor } from "./container/read-lfsr-tensor.ts";
+export { LfsrCoefficients } from "./matrix/lfsr-coefficients.ts";
 export { lfsrContainer } from "./matrix/lfsr-container.ts";
 export { lfsrMatMul } from "./matrix/lfsr-mat-mul.ts";
 export { LfsrMatrix, type LfsrMatrixOptions, type LfsrMode } from "./matrix/lfsr-matrix.ts";

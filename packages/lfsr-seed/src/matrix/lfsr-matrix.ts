@@ -68,7 +68,7 @@ export class LfsrMatrix implements PackedMatrix, Disposable {
     const { isFlat, lanes, groups } = payloadGrid(codes);
     const [rows, columns] = codes.shape as [number, number];
     const fused = mode === "fused" && !isFlat && hasMatVec(codes);
-    const attrs = { rows, columns, lanes, groups, fused };
+    const attrs = { rows, columns, config: codes.config, isFlat, lanes, groups, fused };
     const words = packPayload(codes);
     return tidy(() => {
       const payload = keep(tensor(words) as Payload);

@@ -142,7 +142,7 @@ function sections(words: Int32Array, { config }: LfsrTensor, { lanes, groups }: 
   const exponentsAt = codesAt + align(sizes.codes);
   const Seeds = config.K <= 16 ? Uint16Array : Uint32Array;
   return {
-    seeds: new Seeds(words.buffer, seedsAt, blocks),
+    seeds: new Seeds(words.buffer as ArrayBuffer, seedsAt, blocks),
     codes: new Uint8Array(words.buffer, words.byteOffset + codesAt, sizes.codes),
     exponents: new Uint8Array(words.buffer, words.byteOffset + exponentsAt, sizes.exponents),
     codesAt,

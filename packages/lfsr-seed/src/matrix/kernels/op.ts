@@ -1,4 +1,5 @@
 import { defineOp, type Op, type Tensor1D, type Tensor2D } from "@corenet/tensor";
+import type { LfsrConfig } from "../../codec/config.ts";
 import { lfsrMatMulReference, lfsrRowsReference } from "./reference.ts";
 
 /** A matrix as `packPayload` wrote it. */
@@ -7,6 +8,9 @@ export type Payload = Tensor1D;
 export interface LfsrAttrs {
   readonly rows: number;
   readonly columns: number;
+  readonly config: LfsrConfig;
+  /** Whether blocks straddle rows. */
+  readonly isFlat: boolean;
   /** Lanes and groups of the payload. */
   readonly lanes: number;
   readonly groups: number;
@@ -26,7 +30,10 @@ export const lfsrRowsOp = /* @__PURE__ */ defineOp<
 >({
   name: "lfsrRows",
   reference: lfsrRowsReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).lfsrRows },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).lfsrRows,
+    webgpu: async () => (await import("./webgpu.ts")).lfsrRows,
+  },
 });
 
 /** x [n, columns] · Wᵀ to [n, rows]; with `transpose` x [n, rows] · W to [n, columns]. */
@@ -37,5 +44,8 @@ export const lfsrMatMulOp: Op<[x: Tensor2D, payload: Payload], [y: Tensor2D], Lf
     gradient: ({ inputs: [, payload], dy: [dy], attrs }) =>
       dy ? [...lfsrMatMulOp([dy as Tensor2D, payload], { ...attrs, transpose: !attrs.transpose }), null] : [],
     saves: { inputs: true, outputs: false },
-    kernels: { wasm: async () => (await import("./wasm.ts")).lfsrMatMul },
+    kernels: {
+      wasm: async () => (await import("./wasm.ts")).lfsrMatMul,
+      webgpu: async () => (await import("./webgpu.ts")).lfsrMatMul,
+    },
   });
