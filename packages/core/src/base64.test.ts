@@ -16,3 +16,7 @@ test("decodes what btoa encodes, by either way, into bytes of its own", () => {
     }),
   );
 });
+
+test.each(["a*b", "AAAA*AAA", "AA=A"])("refuses %s, which is not base64", (text) => {
+  for (const decode of [fromBase64, decodeLetters]) expect(() => decode(text)).toThrow();
+});

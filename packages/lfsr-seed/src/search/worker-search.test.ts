@@ -1,3 +1,4 @@
+import "node:process"; // the program of its workers is for Node, and so is this file
 import { startWorker, type WorkerHandle, type WorkerOptions } from "@corenet/core";
 import { expect, test } from "vitest";
 import { specGaussian } from "../../test/spec-data.ts";

@@ -1,4 +1,5 @@
 // A vision transformer, trained with whichever scales: both sides of vit-sampler.bench.ts, and the test of both.
+import process from "node:process";
 import { Rng } from "@corenet/core";
 import { collate, type ImageDataset, type RgbImage } from "@corenet/data";
 import type { Batch, ImageScale } from "@corenet/multiscale-sampler";

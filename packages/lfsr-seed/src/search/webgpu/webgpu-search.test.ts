@@ -1,3 +1,4 @@
+import process from "node:process";
 import { afterAll, describe, expect, test } from "vitest";
 import { specGaussian, specHeavyTailed } from "../../../test/spec-data.ts";
 import type { BlockSearchOptions } from "../../codec/block-search.ts";
