@@ -15,18 +15,24 @@ interface Turn {
   where: Task["where"];
   isolated: boolean;
   backends: readonly string[];
+  /** Test files to run, by their paths. @default all */
+  only?: RegExp;
 }
+
+/** On SwiftShader the long suites take minutes; they run on webgpu in Node alone: openelm's causal-lm and generate. */
+const gpuFiles = /^packages\/(backend-webgpu|tensor|nn|train)\/|^packages\/openelm\/test\/(cache|tiny)\./;
 
 const turns: readonly Turn[] = [
   { name: "wasm, page, isolated", where: "page", isolated: true, backends: ["wasm"] },
   { name: "wasm, page", where: "page", isolated: false, backends: ["wasm"] },
   { name: "wasm, worker, isolated", where: "worker", isolated: true, backends: ["wasm"] },
   { name: "wasm, worker", where: "worker", isolated: false, backends: ["wasm"] },
+  { name: "webgpu, page", where: "page", isolated: false, backends: ["webgpu"], only: gpuFiles },
 ];
 
 /**
- * The unit tests once more, in headless Chromium: in pages and in workers, with threads (cross-origin isolated) and
- * without. Each file has a page or a worker of its own. Files that import Node's modules run in Node alone, and files
+ * The unit tests once more, in headless Chromium: on wasm in pages and in workers, with threads (cross-origin isolated)
+ * and without, and on webgpu in a page. Each file has a page or a worker of its own. Files that import Node's modules run in Node alone, and files
  * without a backend in the isolated turns alone.
  *
  * @param filters - parts of test file paths; empty for all
@@ -50,7 +56,10 @@ async function runTurn(turn: Turn, browser: Browser, bundle: TestBundle): Promis
   const start = performance.now();
   await using site = await serve(answerWith(bundle), { headers: turn.isolated ? isolation : {} });
   await using context = await browser.newContext();
-  const waiting = bundle.tests.filter((test) => turn.isolated || bundle.withBackend.has(test));
+  const { isolated, only = /./ } = turn;
+  const waiting = bundle.tests.filter(
+    (test) => only.test(test) && (isolated || bundle.withBackend.has(test)),
+  );
   const reports: FileReport[] = [];
   async function work(): Promise<void> {
     let page = await context.newPage();

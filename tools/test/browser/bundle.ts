@@ -1,8 +1,21 @@
-import { build, type Metafile } from "esbuild";
+import { relative } from "node:path";
+import { build, type Metafile, type Plugin } from "esbuild";
 import { root } from "../outcome.ts";
 
-/** Packages for Node that tests import. */
-const nodePackages = ["esbuild", "playwright", "sharp", "webgpu"];
+/** What tests import that a browser loads, too. Any other package that a test names is for Node. */
+const browserPackages = /^(@corenet\/|corenet$|vitest|fast-check$|@tensorflow\/)/;
+
+const nodeOutside: Plugin = {
+  name: "what is for Node stays outside",
+  setup({ onResolve }) {
+    onResolve({ filter: /^[^./]/ }, ({ path, importer, kind }) => {
+      if (path.startsWith("node:")) return { path, external: true };
+      const isTest = /^(packages\/[^/]+\/(src\/.*\.test\.ts|test\/)|tools\/)/.test(relative(root, importer));
+      if (isTest && kind !== "entry-point" && !browserPackages.test(path)) return { path, external: true };
+      return undefined;
+    });
+  },
+};
 
 export interface TestBundle {
   /** Address on the server to contents. */
@@ -31,7 +44,8 @@ export async function bundleTests(tests: readonly string[]): Promise<TestBundle>
     format: "esm",
     target: "es2022",
     conditions: ["@corenet/source"],
-    external: ["node:*", ...nodePackages],
+    plugins: [nodeOutside],
+    external: ["webgpu"], // an optional peer of backend-webgpu, in Node
     write: false,
     metafile: true,
     logLevel: "silent",
