@@ -49,8 +49,8 @@ export interface CausalLm {
   withParams(params: ParamTree): CausalLm;
   /** Next-token logits: tokens [B, T] to [B, T, V], or [B, 1, V] with `logits: "last"`. */
   forward(tokens: Tensor2D, options?: ForwardOptions): Tensor3D;
-  /** An empty cache for this model. */
-  createCache(options: { batch: number; capacity: number }): KvCache;
+  /** An empty cache for this model; with `rotated: false` one whose positions can be dropped, at more work a step. */
+  createCache(options: { batch: number; capacity: number; rotated?: boolean }): KvCache;
   dispose(): void;
 
   /** Raw keys and values of layers 0 to `last`; no head. Uses and fills the cache, if given. */

@@ -140,6 +140,32 @@ onEveryBackend(() => {
     });
   });
 
+  describe("a sliding window", () => {
+    test("forgets half of the context behind the first tokens, again and again", async () => {
+      const ids = await run(create({ contextLength: 8 }), [1, 4, 2], {
+        maxNewTokens: 20,
+        slide: { keepFirst: 2 },
+      });
+      const seen = [1, 4, 2];
+      const held = [1, 4, 2]; // what the window still sees
+      for (const id of ids) {
+        expect(id).toBe(continuation(held, 1)[0]);
+        seen.push(id);
+        if (held.length + 1 > 8) held.splice(2, 3);
+        held.push(id);
+      }
+      expect(ids).toHaveLength(20);
+    });
+
+    test("goes on until it is stopped where nobody says how much", async () => {
+      let count = 0;
+      for await (const id of generate(create({ contextLength: 8 }), [1, 4], { slide: {} })) {
+        if (id >= 0 && ++count === 50) break;
+      }
+      expect(count).toBe(50);
+    });
+  });
+
   describe("a prompt cache", () => {
     test("reads what is new alone, and gives the same tokens", async () => {
       const model = create();
@@ -421,5 +447,12 @@ describe("refuses", () => {
     );
     expect(await error([1], { prefillChunk: Number.NaN })).toContain("prefillChunk is NaN");
     expect(await error([1], { temperature: -1 })).toContain("temperature is -1");
+    expect(await error([1], { slide: { keepFirst: 8 } })).toContain(
+      "keepFirst is 8, expected an integer in [0, 8)",
+    );
+    expect(await error([1], { slide: {}, draft: promptLookup() })).toContain(
+      "slide came with a cache or a draft",
+    );
+    expect(await error(Array(9).fill(1), { slide: {} })).toContain("9 tokens");
   });
 });

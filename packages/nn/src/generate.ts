@@ -21,6 +21,11 @@ export interface GenerateOptions extends SamplingOptions {
   prefillChunk?: number;
   /** Guesses what comes next, so that one pass checks several tokens. Never changes what is generated. */
   draft?: DraftMethod;
+  /**
+   * Goes on beyond the context: when it is full, half of it is forgotten, but for the first `keepFirst` tokens, on which
+   * attention rests. Not with a cache of the caller's or a draft. @default an error, see `maxNewTokens`
+   */
+  slide?: { keepFirst?: number };
   /** What an abort does: reject with the signal's reason, or end the loop as if it were complete. @default "throw" */
   onAbort?: "throw" | "stop";
   signal?: AbortSignal;
@@ -46,6 +51,7 @@ const breathMs = 8;
  * @param prompt - token ids, at least one
  * @throws RangeError when the prompt is empty, holds a token outside the vocabulary, or does not fit the context
  * @throws the signal's reason when it is aborted, unless `onAbort` says to stop
+ * @see Xiao et al. 2023, arXiv:2309.17453 (`slide`)
  * @example for await (const id of generate(model, ids, { maxNewTokens: 20, temperature: 0.8 })) …
  * @see Leviathan et al. 2023, arXiv:2211.17192 (drafts), here with drafts that hold one certain id a place
  */
@@ -72,7 +78,13 @@ export async function* generateTokens(
   const held = promptCache ? 0 : (options.cache?.length ?? 0); // before the prompt
   const maxNewTokens = planLength(model, prompt, held, { ...options, ...(lent ? { cache: lent } : {}) });
   const capacity = held + prompt.length + maxNewTokens;
-  const cache = lent ?? model.createCache({ batch: 1, capacity });
+  const slide = planSlide(model, prompt, options);
+  const cache =
+    lent ??
+    model.createCache({
+      batch: 1,
+      ...(slide ? { capacity: Math.min(capacity, model.contextLength), rotated: false } : { capacity }),
+    });
   const drafter = options.draft?.start({ capacity, vocabSize: model.vocabSize });
   const seen = [...prompt];
   let unread = prompt.length - (promptCache?.reuse(prompt) ?? 0); // how many of the last ids the cache lacks
@@ -81,6 +93,7 @@ export async function* generateTokens(
   const reader = promptReader(model, cache, options);
   try {
     while (made < maxNewTokens) {
+      if (slide && cache.length + unread > cache.capacity) cache.drop(slide.keepFirst, slide.forget);
       const drafted = drafter ? await drafter.propose(seen, maxNewTokens - made - 1, signal) : [];
       const rows = await reader.read(seen.slice(seen.length - unread), drafted);
       let accepted = 0;
@@ -163,6 +176,27 @@ function promptReader(model: CausalLm, cache: KvCache, options: GenerateOptions)
   };
 }
 
+/** How much is kept at the start and how much is forgotten after it, when the context is full. */
+function planSlide(
+  model: CausalLm,
+  prompt: readonly number[],
+  { slide, cache, promptCache, draft }: GenerateOptions,
+): { keepFirst: number; forget: number } | undefined {
+  if (!slide) return undefined;
+  if (cache || promptCache || draft) {
+    throw new RangeError(
+      "generate: slide came with a cache or a draft, expected neither. Leave one of them out.",
+    );
+  }
+  const { keepFirst = Math.min(4, prompt.length) } = slide;
+  const forget = Math.ceil((model.contextLength - keepFirst) / 2);
+  if (Number.isInteger(keepFirst) && keepFirst >= 0 && keepFirst < model.contextLength)
+    return { keepFirst, forget };
+  throw new RangeError(
+    `generate: keepFirst is ${keepFirst}, expected an integer in [0, ${model.contextLength}), less than the context.`,
+  );
+}
+
 function planLength(
   model: CausalLm,
   prompt: readonly number[],
@@ -171,7 +205,7 @@ function planLength(
 ): number {
   const { prefillChunk = 512, cache } = options;
   const room = Math.min(model.contextLength, cache?.capacity ?? Infinity) - held - prompt.length;
-  const wanted = options.maxNewTokens ?? Math.max(room, 0);
+  const wanted = options.maxNewTokens ?? (options.slide ? Number.MAX_SAFE_INTEGER : Math.max(room, 0));
   if (prompt.length === 0) {
     throw new RangeError(
       "generate: the prompt is empty, expected at least one token. Start with the model's bos token.",
@@ -189,7 +223,7 @@ function planLength(
   if (!(Number.isInteger(wanted) && wanted >= 0)) {
     throw new RangeError(`generate: maxNewTokens is ${wanted}, expected a non-negative integer.`);
   }
-  if (wanted > room) {
+  if (wanted > room && !(options.slide && room >= 0)) {
     throw new RangeError(
       `generate: ${held + prompt.length} tokens and ${wanted} new ones, expected at most ${model.contextLength} in all` +
         `${cache ? ` and ${cache.capacity} in the cache` : ""}. Shorten the prompt` +

@@ -198,3 +198,15 @@ onEveryBackend(() => {
     expect(() => cache.append(0, entries(0, 0, 1))).toThrow("disposed");
   });
 });
+
+test("a rotated cache cannot drop positions, and no cache those that it lacks", () => {
+  using rotated = new KvCache({ shapes: [{ numKvHeads: 1, headDim: 2 }], batch: 1, capacity: 4 });
+  expect(() => rotated.drop(0, 0)).toThrow("its keys are rotated to their positions and cannot move");
+  using free = new KvCache({
+    shapes: [{ numKvHeads: 1, headDim: 2 }],
+    batch: 1,
+    capacity: 4,
+    rotated: false,
+  });
+  expect(() => free.drop(0, 1)).toThrow("cannot drop 1 positions from 0 on, it holds 0");
+});

@@ -124,6 +124,40 @@ export class KvCache implements Disposable {
     if (length === 0) this.#validFrom = undefined;
   }
 
+  /**
+   * Forgets `count` positions from `from` on; what follows moves up, and its keys are turned to their new positions when
+   * they are used.
+   *
+   * @throws RangeError when the keys are stored rotated, or there are no such positions
+   */
+  drop(from: number, count: number): void {
+    const held = this.length;
+    if (this.rotated) {
+      throw new RangeError(
+        "KvCache: its keys are rotated to their positions and cannot move. Create it with rotated: false.",
+      );
+    }
+    if (
+      !(Number.isInteger(from) && from >= 0 && Number.isInteger(count) && count >= 0 && from + count <= held)
+    ) {
+      throw new RangeError(`KvCache: cannot drop ${count} positions from ${from} on, it holds ${held}.`);
+    }
+    for (const layer of this.#layers) {
+      const rest = layer.length - from - count;
+      if (rest > 0 && count > 0) {
+        const moved = (t: Tensor4D) => {
+          const tail = slice(t, [0, 0, from + count, 0], [-1, -1, rest, -1]);
+          const buffer = replace(t, tail, from);
+          tail.dispose();
+          return buffer;
+        };
+        layer.keys = moved(layer.keys);
+        layer.values = moved(layer.values);
+      }
+      layer.length -= count;
+    }
+  }
+
   /** A cache of the same content that goes its own way. */
   clone(): KvCache {
     const { shapes, batch, capacity, rotated } = this;

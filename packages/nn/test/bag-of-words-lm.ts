@@ -55,8 +55,8 @@ export class BagOfWordsLm implements CausalLm {
     });
   }
 
-  createCache({ batch, capacity }: { batch: number; capacity: number }): KvCache {
-    return new KvCache({ shapes: this.kvShapes, batch, capacity });
+  createCache(options: { batch: number; capacity: number; rotated?: boolean }): KvCache {
+    return new KvCache({ shapes: this.kvShapes, ...options });
   }
 
   withParams(_params: ParamTree): BagOfWordsLm {

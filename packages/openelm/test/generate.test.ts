@@ -8,11 +8,11 @@ import {
   logLikelihoods,
   promptLookup,
 } from "@corenet/nn";
-import type { OpenElm } from "@corenet/openelm";
+import { createOpenElm, type OpenElm, type OpenElmConfig } from "@corenet/openelm";
 import { readData, type Tensor2D, tensor } from "@corenet/tensor";
 import { describe, expect, test } from "vitest";
 import { expectNoLeak, loadGolden, onEveryBackend } from "../../../tools/testing/index.ts";
-import { loadTiny } from "./models.ts";
+import { edges, loadTiny } from "./models.ts";
 
 interface Greedy {
   readonly prompt: number[];
@@ -109,6 +109,16 @@ onEveryBackend((backend) => {
     token_logprobs.forEach((expected, i) => {
       expect(Math.abs((result?.logProbs[i] as number) - expected)).toBeLessThan(1e-4);
     });
+  });
+
+  test("a dropped part of the cache is as if it had never been read, in a model of one layer", async () => {
+    using model = await createOpenElm(edges["one layer"] as OpenElmConfig, { rng: new Rng(3) });
+    using cache = model.createCache({ batch: 1, capacity: 16, rotated: false });
+    model.forward(toTokens([1, 5, 2, 7, 3, 9]), { cache });
+    cache.drop(1, 3); // deeper layers would remember through later tokens
+    const logits = model.forward(toTokens([4, 8]), { cache, logits: "last" });
+    const whole = model.forward(toTokens([1, 3, 9, 4, 8]), { logits: "last" });
+    await expect(logits).toBeAllClose(whole, { atol: 2e-5 });
   });
 
   test("one seed gives one text, on every backend", async () => {
