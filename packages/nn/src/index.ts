@@ -49,6 +49,7 @@ export {
   positionEmbedding,
 } from "./position-embedding.ts";
 export { PromptCache } from "./prompt-cache.ts";
+export { loadPromptCache, savePromptCache } from "./prompt-cache-file.ts";
 export { type RmsNormOptions, rmsNorm } from "./rms-norm.ts";
 export { type RopeTableOptions, type RopeTables, rope, ropeTables } from "./rope.ts";
 export {
