@@ -38,9 +38,11 @@ export function quantizeRows(
   const quants = new Uint8Array(rows * groups * (format === "int8" ? GROUP_SIZE : GROUP_SIZE / 2));
   const group = new Float32Array(GROUP_SIZE);
   for (let i = 0; i < rows * groups; i++) {
-    const from = Math.floor(i / groups) * columns + (i % groups) * GROUP_SIZE;
-    const count = Math.min(GROUP_SIZE, columns - (i % groups) * GROUP_SIZE);
-    for (let j = 0; j < GROUP_SIZE; j++) group[j] = j < count ? (values[from + j] as number) : 0;
+    const column = (i % groups) * GROUP_SIZE;
+    const from = Math.floor(i / groups) * columns + column;
+    const count = Math.min(GROUP_SIZE, columns - column);
+    for (let j = 0; j < count; j++) group[j] = values[from + j] as number;
+    if (count < GROUP_SIZE) group.fill(0, count);
     const largest = largestOf(group);
     const scale = Math.fround(format === "int8" ? Math.abs(largest) / 127 : largest / -8);
     if (!(Math.abs(scale) < 65520)) throw tooLarge(group, format, from, columns);
@@ -72,10 +74,14 @@ export function dequantizeRows(quantized: QuantizedRows): Float32Array<ArrayBuff
 /** The number of the largest absolute value, with its sign; NaN if one is. */
 function largestOf(group: Float32Array): number {
   let largest = 0;
-  for (let j = 0; j < group.length; j++) {
+  let size = 0;
+  for (let j = 0; j < GROUP_SIZE; j++) {
     const value = group[j] as number;
-    if (!(Math.abs(value) <= Math.abs(largest))) largest = value;
+    const absolute = Math.abs(value);
+    if (absolute <= size) continue;
     if (Number.isNaN(value)) return value;
+    largest = value;
+    size = absolute;
   }
   return largest;
 }
@@ -83,7 +89,7 @@ function largestOf(group: Float32Array): number {
 function putInt8(group: Float32Array, inverse: number, quants: Uint8Array, at: number): void {
   for (let j = 0; j < GROUP_SIZE; j++) {
     const x = Math.fround((group[j] as number) * inverse);
-    quants[at + j] = Math.sign(x) * Math.floor(Math.abs(x) + 0.5); // half away from zero, as C's roundf
+    quants[at + j] = (x < 0 ? x - 0.5 : x + 0.5) | 0; // half away from zero, as C's roundf
   }
 }
 
@@ -95,7 +101,8 @@ function putInt4(group: Float32Array, inverse: number, quants: Uint8Array, at: n
 }
 
 function toInt4(value: number, inverse: number): number {
-  return Math.min(15, Math.trunc(Math.fround(Math.fround(value * inverse) + 8.5)));
+  const q = Math.fround(Math.fround(value * inverse) + 8.5) | 0;
+  return q > 15 ? 15 : q;
 }
 
 function tooLarge(group: Float32Array, format: string, from: number, columns: number): RangeError {
