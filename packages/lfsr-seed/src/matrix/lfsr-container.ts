@@ -33,12 +33,20 @@ export function lfsrContainer(options: LfsrMatrixOptions = {}): PackedContainer<
       return found;
     },
     async read(file, name, readOptions) {
-      return LfsrMatrix.create(await readLfsrTensor(file, name, readOptions), options);
+      const codes = await readLfsrTensor(file, name, readOptions);
+      const matrix = await LfsrMatrix.create(codes, options);
+      for (const { buffer } of [codes.seeds, codes.codes, codes.exponents]) release(buffer);
+      return matrix;
     },
     entries(name, matrix) {
       return matrix instanceof LfsrMatrix ? entriesOf(name, matrix) : undefined;
     },
   };
+}
+
+/** Gives memory back at once: a model loads faster than the garbage collector looks. */
+function release(buffer: ArrayBuffer): void {
+  buffer.transfer(0);
 }
 
 /** Entries that read the matrix back when their turn comes, so that a model is not in memory twice. */

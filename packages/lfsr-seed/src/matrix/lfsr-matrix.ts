@@ -11,7 +11,7 @@ import {
   type Tensor,
   type Tensor1D,
   type Tensor2D,
-  tensor,
+  tensorFromPieces,
   tidy,
 } from "@corenet/tensor";
 import type { LfsrTensor } from "../codec/lfsr-tensor.ts";
@@ -70,9 +70,11 @@ export class LfsrMatrix implements PackedMatrix, Disposable {
     const fused = mode === "fused" && !isFlat && hasMatVec(codes);
     const attrs = { rows, columns, config: codes.config, isFlat, lanes, groups, fused };
     const words = packPayload(codes);
+    const bytes = new Uint8Array(words.buffer);
+    const payload = await tensorFromPieces<Payload>([words.length], "int32", [bytes]);
+    words.buffer.transfer(0); // copied; gives its memory back at once
+    if (mode !== "eager") return new LfsrMatrix(payload, mode, attrs);
     return tidy(() => {
-      const payload = keep(tensor(words) as Payload);
-      if (mode !== "eager") return new LfsrMatrix(payload, mode, attrs);
       const [dense] = lfsrRowsOp([payload, range(0, rows)], attrs);
       return new LfsrMatrix(payload, mode, attrs, keep(dense));
     });
