@@ -1,4 +1,5 @@
 import { BackendError } from "@corenet/core";
+import { checkTfjs } from "./check-tfjs.ts";
 import { loadKernelsOf } from "./kernel-registry.ts";
 import { activateBackend, activeBackendName, readTensorSync } from "./raw.ts";
 import type { DataOf, DType, Tensor } from "./types.ts";
@@ -175,6 +176,7 @@ export async function useBackend(...candidates: readonly Backend[]): Promise<Run
   if (candidates.length === 0) {
     throw new BackendError("useBackend: got no backend, expected at least one. Pass wasm() or cpu().");
   }
+  checkTfjs();
   const reasons: string[] = [];
   const causes: unknown[] = [];
   for (const candidate of candidates) {

@@ -56,8 +56,8 @@ test("the basis over the cycle is centred and reaches both ends; neighbours corr
   const u = Float64Array.from(lfsrSequence({ K: 16 }), (v) => (v - 32768) / 32767);
   const mean = (values: Float64Array) => values.reduce((sum, x) => sum + x, 0) / values.length;
   const variance = mean(u.map((x) => x * x));
-  expect(Math.min(...u)).toBe(-1);
-  expect(Math.max(...u)).toBe(1);
+  const ends = u.toSorted(); // as arguments of Math.min they are too many for the stack of a browser's worker
+  expect([ends.at(0), ends.at(-1)]).toEqual([-1, 1]);
   expect(mean(u)).toBeCloseTo(0, 14);
   expect(variance).toBeCloseTo(0.333344, 6);
   const correlation = (lag: number) =>
