@@ -10,14 +10,15 @@ import {
   toFloat32,
   writeSafetensors,
 } from "@corenet/formats";
+import type { ReadWeights } from "../codec/block-run.ts";
 import type { BlockSearch } from "../codec/block-search.ts";
 import { snrDb } from "../codec/encode-stats.ts";
 import type { EncodeTensorOptions } from "../codec/encode-tensor.ts";
-import { encodeWeights, largestRms, type ReadWeights } from "../codec/encode-weights.ts";
+import { encodeWeights, largestRms } from "../codec/encode-weights.ts";
 import { autoExpBias } from "../codec/exponent-bias.ts";
 import type { SourceDtype } from "../codec/lfsr-tensor.ts";
 import { suffixes } from "../container/lfsr-entries.ts";
-import { createSearch } from "../search/create-search.ts";
+import { defaultSearch } from "../search/default-search.ts";
 import { openCodesJournal } from "./codes-journal.ts";
 import { copyOtherFiles } from "./copy-other-files.ts";
 import { encodeMeter } from "./encode-meter.ts";
@@ -41,8 +42,10 @@ export interface CompressCheckpointOptions
    * Such tensors are held whole, as float32.
    */
   importanceOf?: ((name: string, shape: readonly number[]) => ArrayLike<number> | undefined) | undefined;
-  /** @default createSearch(), all cores */
+  /** @default WebAssembly on `workers` threads */
   search?: BlockSearch | undefined;
+  /** Worker threads of the search, where none is given; 0 searches on the calling thread. @default one for each core */
+  workers?: number | undefined;
   /** Replace `out` where it is there and not empty. @default false */
   overwrite?: boolean | undefined;
   /** Drop what an interrupted run left in `<out>.partial`. @default false */
@@ -76,7 +79,7 @@ export async function compressCheckpoint(options: CompressCheckpointOptions): Pr
   throwIfAborted(signal);
   const folder = await WorkFolder.claim({ source, out, overwrite });
   const checkpoint = await openCheckpoint(source, { signal });
-  const owned = options.search ? undefined : await createSearch();
+  const owned = options.search ? undefined : await defaultSearch(Infinity, options.workers);
   try {
     const plan = await planCheckpoint(checkpoint, { ...options, search: options.search ?? owned });
     const isResumed = !fresh && (await folder.canResume(plan.fingerprint));

@@ -1,6 +1,6 @@
 import { decodeBfloat16, decodeFloat16, FormatError } from "@corenet/core";
 import type { ReadOptions, TensorFile } from "@corenet/formats";
-import type { ReadWeights } from "../codec/encode-weights.ts";
+import type { ReadWeights } from "../codec/block-run.ts";
 import type { SourceDtype } from "../codec/lfsr-tensor.ts";
 
 /**

@@ -151,29 +151,11 @@ function streamDecoder3({ config, seeds, codes, expBias }: LfsrTensor): BlockDec
       const offset = (a + b + c) << 15;
       const next = (low[seed & 255] as number) ^ (high[seed >>> 8] as number);
       const near = seed | (next << 16); // states 0..16 are its windows, 16..24 those of next
-      out[at] =
-        (a * ((near >>> 1) & 65535) + b * ((near >>> 2) & 65535) + c * ((near >>> 3) & 65535) - offset) *
-        scale;
-      out[at + 1] =
-        (a * ((near >>> 4) & 65535) + b * ((near >>> 5) & 65535) + c * ((near >>> 6) & 65535) - offset) *
-        scale;
-      out[at + 2] =
-        (a * ((near >>> 7) & 65535) + b * ((near >>> 8) & 65535) + c * ((near >>> 9) & 65535) - offset) *
-        scale;
-      out[at + 3] =
-        (a * ((near >>> 10) & 65535) + b * ((near >>> 11) & 65535) + c * ((near >>> 12) & 65535) - offset) *
-        scale;
-      out[at + 4] =
-        (a * ((near >>> 13) & 65535) + b * ((near >>> 14) & 65535) + c * ((near >>> 15) & 65535) - offset) *
-        scale;
-      out[at + 5] =
-        (a * (near >>> 16) + b * ((next >>> 1) & 65535) + c * ((next >>> 2) & 65535) - offset) * scale;
-      out[at + 6] =
-        (a * ((next >>> 3) & 65535) + b * ((next >>> 4) & 65535) + c * ((next >>> 5) & 65535) - offset) *
-        scale;
-      out[at + 7] =
-        (a * ((next >>> 6) & 65535) + b * ((next >>> 7) & 65535) + c * ((next >>> 8) & 65535) - offset) *
-        scale;
+      for (let row = 0; row < 8; row++) {
+        const bits = row < 5 ? near >>> (3 * row + 1) : next >>> (3 * row - 15); // next is the stream from bit 16 on
+        const sum = a * (bits & 65535) + b * ((bits >>> 1) & 65535) + c * ((bits >>> 2) & 65535);
+        out[at + row] = (sum - offset) * scale;
+      }
     }
   };
 }
@@ -197,34 +179,14 @@ function streamDecoder4({ config, seeds, codes, exponents, expBias }: LfsrTensor
       const next = (low[seed & 255] as number) ^ (high[seed >>> 8] as number);
       const after = C > 8 ? (low2[seed & 255] as number) ^ (high2[seed >>> 8] as number) : 0;
       for (let row = 0, bits = seed | (next << 16); row < C; row += 4, at += 4) {
-        out[at] =
-          (a * ((bits >>> 1) & 65535) +
-            b * ((bits >>> 2) & 65535) +
-            c * ((bits >>> 3) & 65535) +
-            d * ((bits >>> 4) & 65535) -
-            offset) *
-          scale;
-        out[at + 1] =
-          (a * ((bits >>> 5) & 65535) +
-            b * ((bits >>> 6) & 65535) +
-            c * ((bits >>> 7) & 65535) +
-            d * ((bits >>> 8) & 65535) -
-            offset) *
-          scale;
-        out[at + 2] =
-          (a * ((bits >>> 9) & 65535) +
-            b * ((bits >>> 10) & 65535) +
-            c * ((bits >>> 11) & 65535) +
-            d * ((bits >>> 12) & 65535) -
-            offset) *
-          scale;
-        out[at + 3] =
-          (a * ((bits >>> 13) & 65535) +
-            b * ((bits >>> 14) & 65535) +
-            c * ((bits >>> 15) & 65535) +
-            d * (bits >>> 16) -
-            offset) *
-          scale;
+        for (let shift = 1; shift <= 13; shift += 4) {
+          const sum =
+            a * ((bits >>> shift) & 65535) +
+            b * ((bits >>> (shift + 1)) & 65535) +
+            c * ((bits >>> (shift + 2)) & 65535) +
+            d * ((bits >>> (shift + 3)) & 65535);
+          out[at + (shift >> 2)] = (sum - offset) * scale;
+        }
         bits = row === 0 ? next : row === 4 ? (next >>> 16) | (after << 16) : after;
       }
     }

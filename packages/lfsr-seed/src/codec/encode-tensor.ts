@@ -1,8 +1,9 @@
-import { createProgress, type OnProgress } from "@corenet/core";
+import type { OnProgress } from "@corenet/core";
+import type { ReadWeights } from "./block-run.ts";
 import type { BlockSearch } from "./block-search.ts";
 import type { LfsrBits, LfsrConfig } from "./config.ts";
 import type { EncodeStats } from "./encode-stats.ts";
-import { encodeJob, encodeWeights, largestRms, type ReadWeights } from "./encode-weights.ts";
+import { encodeJob, encodeWeights, largestRms } from "./encode-weights.ts";
 import { autoExpBias, type ExpBias } from "./exponent-bias.ts";
 import type { ExponentRule } from "./exponent-rule.ts";
 import { checkImportance } from "./importance.ts";
@@ -83,18 +84,15 @@ async function encodeBy(
       `encodeTensor: weight ${bad} of ${name} is ${data[bad]}, expected a finite number. Mend or leave out the tensor.`,
     );
   }
-  const progress = createProgress({
-    phase: "encode",
-    unit: "weights",
-    total: size,
-    onProgress: options.onProgress,
-  });
+  let done = 0;
   const read: ReadWeights = (first, into) => into.set(data.subarray(first, first + into.length));
   const encoded = await encodeWeights(job, read, {
     expBias: job.expBias ?? autoExpBias(await largestRms(job, read), job.config.K),
     importance: importance && checkImportance(importance, size, cols),
-    onBatch: (weights) => progress.advance(weights, name),
+    onBatch(weights) {
+      done += weights;
+      options.onProgress?.({ phase: "encode", unit: "weights", done, total: size, item: name });
+    },
   });
-  progress.finish();
   return encoded;
 }

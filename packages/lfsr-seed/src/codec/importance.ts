@@ -1,5 +1,8 @@
+import { type BlockRun, blockSpan, isShared } from "./block-run.ts";
+import type { BlockGrid } from "./lfsr-tensor.ts";
+
 /** An importance counts for at least this part of the largest in its block, so that every basis can be fitted. */
-export const importanceFloor = 2 ** -10;
+const importanceFloor = 2 ** -10;
 
 /**
  * The importances of one block as the search takes them: raised to the floor; padding gets the mean of the others, so
@@ -8,7 +11,7 @@ export const importanceFloor = 2 ** -10;
  * @param raw - importances of the block's weights, 1 to C of them
  * @param into - where they go [C]
  */
-export function prepareImportance(raw: ArrayLike<number>, into: Float64Array): void {
+function prepareImportance(raw: ArrayLike<number>, into: Float64Array): void {
   let largest = 0;
   let sum = 0;
   for (let c = 0; c < raw.length; c++) largest = Math.max(largest, raw[c] as number);
@@ -50,4 +53,32 @@ export function checkImportance(values: ArrayLike<number>, size: number, cols: n
     );
   }
   return { values, perColumn: values.length === cols };
+}
+
+/** Importances for the search: one for all blocks of a run [C], or one each [n, C]. */
+export function batchImportance(
+  importance: Importance,
+  grid: BlockGrid,
+  { first, stride, n }: BlockRun,
+): Float64Array<ArrayBuffer> {
+  const { C } = grid;
+  const prepared = new Float64Array((isShared(importance, grid) ? 1 : n) * C);
+  for (let at = 0, block = first; at < prepared.length; at += C, block += stride) {
+    const { start, count } = blockSpan(grid, block);
+    prepareImportance(importanceOf(importance, grid, start, count), prepared.subarray(at, at + C));
+  }
+  return prepared;
+}
+
+/** Importances of `count` weights from the flat index `start` on. */
+export function importanceOf(
+  { values, perColumn }: Importance,
+  { cols }: BlockGrid,
+  start: number,
+  count: number,
+): number[] {
+  return Array.from(
+    { length: count },
+    (_, c) => values[perColumn ? (start + c) % cols : start + c] as number,
+  );
 }

@@ -29,6 +29,9 @@ export interface LfsrTensor {
 
 /** How a shape falls into blocks. */
 export interface BlockGrid {
+  /** Weights in a block. */
+  readonly C: number;
+  readonly layout: LfsrLayout;
   readonly rows: number;
   readonly cols: number;
   /** Blocks in a row of layout `rows`; all blocks in layout `flat`. */
@@ -50,7 +53,8 @@ export function blockGrid(who: string, shape: readonly number[], C: number, layo
   const cols = shape[shape.length - 1] as number;
   const rows = shape.slice(0, -1).reduce((product, n) => product * n, 1);
   const blocksPerRow = Math.ceil((layout === "rows" ? cols : size) / C);
-  return { rows, cols, blocksPerRow, blocks: layout === "rows" ? rows * blocksPerRow : blocksPerRow, size };
+  const blocks = layout === "rows" ? rows * blocksPerRow : blocksPerRow;
+  return { C, layout, rows, cols, blocksPerRow, blocks, size };
 }
 
 /** Bytes of the codes of `blocks` blocks: seeds, nibbles and exponents, as in `LfsrTensor`. */
