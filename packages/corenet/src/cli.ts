@@ -2,6 +2,7 @@
 import { createRequire } from "node:module";
 import { defineCommand } from "citty";
 import { chatCommand } from "./commands/chat.ts";
+import { compressCommand } from "./commands/compress.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { exportCommand } from "./commands/export.ts";
 import { finetuneCommand } from "./commands/finetune.ts";
@@ -21,6 +22,7 @@ const subCommands = {
   score: scoreCommand,
   finetune: finetuneCommand,
   quantize: quantizeCommand,
+  compress: compressCommand,
   export: exportCommand,
   info: infoCommand,
   "plan-batches": planBatchesCommand,

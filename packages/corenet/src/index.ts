@@ -10,6 +10,7 @@ export {
   openModelFiles,
   type Tokenizer,
 } from "@corenet/formats";
+export { compressCheckpoint, decodeTensor, encodeTensor, LfsrMatrix, lfsrMatMul } from "@corenet/lfsr-seed";
 export { type CausalLm, crossEntropy, type GenerateOptions, generate, KvCache } from "@corenet/nn";
 export {
   countParameters,

@@ -1,0 +1,117 @@
+import { stat } from "node:fs/promises";
+import { type CompressProgress, compressCheckpoint, lfsrConfig, reportTable } from "@corenet/lfsr-seed";
+import { defineCommand } from "citty";
+import type { Terminal } from "../terminal/colors.ts";
+import { formatDuration } from "../terminal/duration.ts";
+import { Interrupted, interruptible } from "./interrupt.ts";
+import { checkOptions, choiceOption, commonOptions, integerOption } from "./options.ts";
+import { UsageError } from "./usage-error.ts";
+
+const rates = ["3", "4", "4.5"] as const;
+
+const options = {
+  model: {
+    type: "positional",
+    required: false,
+    valueHint: "MODEL",
+    description: "A folder, or a .safetensors file.",
+  },
+  out: { type: "string", valueHint: "DIR", description: "Where the compressed model goes." },
+  bits: {
+    type: "string",
+    valueHint: rates.join("|"),
+    description: "Bits a weight. 4 where nothing is said.",
+  },
+  include: {
+    type: "string",
+    valueHint: "NAMES",
+    description:
+      "Tensors to compress, in place of the matrices of the blocks: names with *, separated by commas.",
+  },
+  exclude: { type: "string", valueHint: "NAMES", description: "Tensors to leave alone, named the same way." },
+  decimation: {
+    type: "string",
+    valueHint: "N",
+    description: "Use every N-th state of the register: 8 gains a little, but is not the paper's format.",
+  },
+  workers: { type: "string", valueHint: "N", description: "Worker threads. One for each core." },
+  overwrite: { type: "boolean", description: "Replace DIR if it is there." },
+  fresh: { type: "boolean", description: "Drop what an interrupted run left." },
+  json: {
+    type: "boolean",
+    description: "Print the report as JSON; everything else goes to the error output.",
+  },
+  ...commonOptions,
+} as const;
+
+/** The command that stores a checkpoint's matrices as seeds. */
+export const compressCommand = defineCommand({
+  meta: {
+    name: "compress",
+    description:
+      "Store a model's matrices as seeds (SeedLM), 3 or 4 bits a weight. Stopped, it goes on where it was.",
+  },
+  args: options,
+  async run({ args }) {
+    const [source, ...others] = args._;
+    checkOptions({ ...args, _: others }, options);
+    const { out } = args;
+    if (source === undefined)
+      throw new UsageError(
+        "the model is missing, expected a folder: corenet compress out/model --out=small.",
+      );
+    if (out === undefined) throw new UsageError("--out is missing, expected a folder: --out=small.");
+    await stat(source).catch(() => {
+      throw new UsageError(`there is no ${source}, expected a folder or a .safetensors file.`);
+    });
+    const rate = choiceOption("bits", args.bits, rates) ?? "4";
+    const bits = rate === "3" ? 3 : rate === "4" ? 4 : 4.5;
+    const decimation = integerOption("decimation", args.decimation);
+
+    const terminal = args.json ? process.stderr : process.stdout;
+    const report = await interruptible((signal) =>
+      compressCheckpoint({
+        ...{ source, out, signal },
+        config: lfsrConfig({ bits, decimation }),
+        include: names(args.include),
+        exclude: names(args.exclude),
+        workers: integerOption("workers", args.workers),
+        overwrite: args.overwrite === true,
+        fresh: args.fresh === true,
+        onProgress: progressPrinter(terminal),
+      }),
+    ).catch((error) => {
+      if (error instanceof Interrupted) {
+        terminal.write(`\nStopped; what was done is kept in ${out}.partial. The same command goes on.\n`);
+      }
+      throw error;
+    });
+    terminal.write(
+      `\n${reportTable(report)}\n\n${out} holds the model, and the report as compression.svg.\n`,
+    );
+    if (args.json) process.stdout.write(`${JSON.stringify(report)}\n`);
+  },
+});
+
+function names(text: string | undefined): string[] | undefined {
+  return text?.split(",").map((name) => name.trim());
+}
+
+/** One line that is drawn again on a terminal; elsewhere one line per phase, and one every five seconds. */
+function progressPrinter(terminal: Terminal): (progress: CompressProgress) => void {
+  const isTerminal = terminal.isTTY === true;
+  let shownAt = -Infinity;
+  let phaseShown = "";
+  return ({ phase, done, total = 0, item, weightsPerSecond, etaMs }) => {
+    const now = performance.now();
+    if (phase === phaseShown && done < total && now - shownAt < (isTerminal ? 100 : 5000)) return;
+    shownAt = now;
+    phaseShown = phase;
+    const parts = [phase, `${total > 0 ? Math.floor((100 * done) / total) : 100} %`];
+    if (weightsPerSecond !== undefined) parts.push(`${Math.round(weightsPerSecond / 1000)} k weights/s`);
+    if (etaMs !== undefined && done < total) parts.push(`${formatDuration(etaMs)} left`);
+    if (item !== undefined) parts.push(item);
+    const text = parts.join("  ").slice(0, (terminal.columns ?? 100) - 1);
+    terminal.write(isTerminal ? `\r${text}\x1b[K` : `${text}\n`);
+  };
+}
