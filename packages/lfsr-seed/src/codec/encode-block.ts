@@ -130,50 +130,11 @@ function slidingDots(
   return dots;
 }
 
-/**
- * How much of ||w||^2 the basis of each seed can express: `||L^-1 b||^2` with its P dots b. Written out for the paper's
- * P = 3 and 4, where nearly all of the time goes.
- */
+/** How much of ||w||^2 the basis of each seed can express: `||L^-1 b||^2` with its P dots b. */
 function reachOf(
   { inverses, starts, config: { P } }: SeedLibrary,
   dots: Float64Array,
 ): (n: number) => number {
-  if (P === 3) {
-    return (n) => {
-      const at = 6 * n;
-      const start = starts[n] as number;
-      const b0 = dots[start] as number;
-      const b1 = dots[start + 1] as number;
-      const y0 = (inverses[at] as number) * b0;
-      const y1 = (inverses[at + 1] as number) * b0 + (inverses[at + 2] as number) * b1;
-      const y2 =
-        (inverses[at + 3] as number) * b0 +
-        (inverses[at + 4] as number) * b1 +
-        (inverses[at + 5] as number) * (dots[start + 2] as number);
-      return y0 * y0 + y1 * y1 + y2 * y2;
-    };
-  }
-  if (P === 4) {
-    return (n) => {
-      const at = 10 * n;
-      const start = starts[n] as number;
-      const b0 = dots[start] as number;
-      const b1 = dots[start + 1] as number;
-      const b2 = dots[start + 2] as number;
-      const y0 = (inverses[at] as number) * b0;
-      const y1 = (inverses[at + 1] as number) * b0 + (inverses[at + 2] as number) * b1;
-      const y2 =
-        (inverses[at + 3] as number) * b0 +
-        (inverses[at + 4] as number) * b1 +
-        (inverses[at + 5] as number) * b2;
-      const y3 =
-        (inverses[at + 6] as number) * b0 +
-        (inverses[at + 7] as number) * b1 +
-        (inverses[at + 8] as number) * b2 +
-        (inverses[at + 9] as number) * (dots[start + 3] as number);
-      return y0 * y0 + y1 * y1 + y2 * y2 + y3 * y3;
-    };
-  }
   return (n) => {
     const start = starts[n] as number;
     let reached = 0;
