@@ -134,3 +134,27 @@ test("refuses broken and foreign files, and never hangs on them", async () => {
     }),
   );
 });
+
+test("a tokenizer.json with anything in it is a tokenizer or a FormatError", async () => {
+  const original = json("llama.tokenizer.json");
+  const parts = ["model", "normalizer", "pre_tokenizer", "post_processor", "decoder", "added_tokens"];
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...parts),
+      fc.jsonValue(),
+      fc.boolean(),
+      async (part, value, isInside) => {
+        const changed = isInside
+          ? { ...original, [part]: { ...original[part], type: value, vocab: value, merges: value } }
+          : { ...original, [part]: value };
+        try {
+          const tokenizer = await jsonTokenizer(changed);
+          expect(tokenizer.vocabSize).toBeGreaterThanOrEqual(0);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+        }
+      },
+    ),
+    { numRuns: 200 },
+  );
+});
