@@ -123,7 +123,11 @@ function groupOf(format: i32, x: usize, w0: v128, w1: v128, w2: v128, w3: v128, 
 // @ts-ignore: decorator
 @inline
 function part(format: i32, i: i32, q: usize, nibble: v128): v128 {
-  if (format == INT8) return v128.load_ext<i8>(q + (<usize>i << 3));
+  if (format == INT8) {
+    if (i == 0) return v128.load_ext<i8>(q);
+    if (i == 1) return v128.load_ext<i8>(q, 8);
+    return i == 2 ? v128.load_ext<i8>(q, 16) : v128.load_ext<i8>(q, 24);
+  }
   if (i == 0) return v128.and(v128.load(q), nibble);
   return i == 1 ? v128.and(i16x8.shr_u(v128.load(q), 4), nibble) : nibble;
 }
@@ -135,7 +139,7 @@ function dots(
   format: i32, twoA: bool, twoB: bool, K: i32, x: usize, xStride: usize, q: usize, qApart: usize, s: usize, sApart: usize,
   c: usize, cDown: usize, cAlong: usize,
 ): void {
-  const ones = i16x8.splat(1), nibble = constant(0x0f0f0f0f);
+  const ones = constant(0x00010001), nibble = constant(0x0f0f0f0f);
   const fields = fieldsOf(F16), scale = scaleOf(F16);
   const groups = <usize>((K + GROUP - 1) / GROUP);
   const padded = <usize>paddedGroups(K);
