@@ -26,7 +26,7 @@ export function weightReader(
         const next = await pieces.next();
         if (next.done)
           throw new Error(`weightReader: ${name} ended at ${position}. Ask for no more than it has.`);
-        piece = widen(next.value, dtype);
+        piece = widen(next.value as Uint8Array<ArrayBuffer>, dtype, piece);
         taken = 0;
       }
       const part = piece.subarray(taken, taken + into.length - filled);
@@ -45,9 +45,14 @@ export function weightReader(
   };
 }
 
-/** The numbers in some bytes, as float32. */
-function widen({ buffer, byteOffset, length }: Uint8Array, dtype: SourceDtype): Float32Array<ArrayBuffer> {
-  if (dtype === "F32") return new Float32Array(buffer.slice(byteOffset, byteOffset + length) as ArrayBuffer);
+/** The numbers in some bytes, as float32: in place, or in `spare` where it is long enough. */
+function widen(
+  { buffer, byteOffset, length }: Uint8Array<ArrayBuffer>,
+  dtype: SourceDtype,
+  spare: Float32Array<ArrayBuffer>,
+): Float32Array<ArrayBuffer> {
+  if (dtype === "F32") return new Float32Array(buffer, byteOffset, length / 4);
   const halves = new Uint16Array(buffer, byteOffset, length / 2);
-  return dtype === "F16" ? decodeFloat16(halves) : decodeBfloat16(halves);
+  const into = spare.length >= halves.length ? spare.subarray(0, halves.length) : undefined;
+  return dtype === "F16" ? decodeFloat16(halves, into) : decodeBfloat16(halves, into);
 }
