@@ -3,17 +3,25 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Rng } from "@corenet/core";
 import { fileSource, openSafetensors } from "@corenet/formats";
 import { compressCheckpoint, LfsrMatrix, lfsrContainer, lfsrTensorNames } from "@corenet/lfsr-seed";
-import { generate } from "@corenet/nn";
+import { applyLora, createLora, crossEntropy, generate, type LoraParams } from "@corenet/nn";
 import { loadOpenElm, saveOpenElm } from "@corenet/openelm";
 import {
   isTensor,
+  mul,
   type PackedMatrix,
   type ParamTree,
+  sub,
   type Tensor,
+  type Tensor2D,
+  type TensorTree,
+  takeData,
   tensor,
   treeLeaves,
+  valueAndGrad,
+  zipTrees,
 } from "@corenet/tensor";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { expectNoLeak, onEveryBackend } from "../../../tools/testing/index.ts";
@@ -74,6 +82,31 @@ onEveryBackend(() => {
       await saveOpenElm(model, join(work, "again"), { packed });
     });
     expect(await entriesOf(join(work, "again"))).toEqual(await entriesOf(folder));
+  });
+});
+
+onEveryBackend(() => {
+  test("LoRA learns on top of packed weights, which stay as they are", async () => {
+    using model = await loadOpenElm(folder, { packed });
+    const scaling = { rank: 4, alpha: 8 };
+    const targets = (path: string) => path.startsWith("layers.");
+    const tokens: Tensor2D = tensor(Int32Array.of(1, 61, 13, 35, 51, 16, 0, 96), [2, 4]);
+    const next: Tensor2D = tensor(Int32Array.of(61, 13, 35, 2, 16, 0, 96, 2), [2, 4]);
+    const lossOf = (lora: LoraParams) =>
+      crossEntropy(model.withParams(applyLora(model.params, lora, scaling)).forward(tokens), next);
+    let lora = createLora(model.params, { rank: 4, rng: new Rng(1), targets });
+    expect(Object.keys(lora).length).toBe(16);
+    const losses: number[] = [];
+    for (let step = 0; step < 4; step++) {
+      const { value, grads } = valueAndGrad(lossOf as (p: TensorTree) => Tensor, lora as TensorTree);
+      losses.push((await takeData(value))[0] as number);
+      lora = zipTrees([lora as TensorTree, grads], ([weight, slope]) =>
+        sub(weight as Tensor, mul(slope as Tensor, 0.1)),
+      ) as LoraParams;
+    }
+    expect(losses.at(-1)).toBeLessThan(losses[0] as number);
+    await saveOpenElm(model, join(work, "frozen"), { packed });
+    expect(await entriesOf(join(work, "frozen"))).toEqual(await entriesOf(folder));
   });
 });
 
