@@ -14,6 +14,11 @@ function pagesOf(folder: string) {
     .map((path) => ({ text: titleOf(path), link: `/${path.replace(/\.md$/, "")}` }));
 }
 
+/** The guides, in the order of reading. */
+const guides = ["getting-started", "playground", "backends", "browser", "memory", "performance"]
+  .filter((name) => existsSync(join(docs, `${name}.md`)))
+  .map((name) => ({ text: titleOf(`${name}.md`), link: `/${name}` }));
+
 // What lets a page share memory between threads; a page that is served without them gets one thread.
 const headers = {
   "Cross-Origin-Opener-Policy": "same-origin",
@@ -48,15 +53,7 @@ export default defineConfig({
       "/": [
         {
           text: "Use it",
-          items: [
-            { text: "Getting started", link: "/getting-started" },
-            { text: "Playground", link: "/playground" },
-            { text: "Backends", link: "/backends" },
-            { text: "In the browser", link: "/browser" },
-            { text: "Memory and ownership", link: "/memory" },
-            { text: "Performance", link: "/performance" },
-            { text: "API reference", link: "/api/" },
-          ],
+          items: [...guides, { text: "API reference", link: "/api/" }],
         },
         {
           text: "How it is made",
