@@ -1,11 +1,12 @@
 import { throwIfAborted } from "@corenet/core";
 import { saveOpenElm } from "@corenet/openelm";
 import { checkReload } from "./run/check-reload.ts";
+import { type CompressBits, compressRun, weightBytes } from "./run/compress-run.ts";
 import { evaluate } from "./run/evaluate.ts";
 import type { OnRunEvent } from "./run/events.ts";
 import { findRun, openRun } from "./run/open-run.ts";
 import type { PlanOptions } from "./run/plan-run.ts";
-import type { RunResult } from "./run/result.ts";
+import type { CompressedResult, RunResult } from "./run/result.ts";
 import { type RunPaths, readResult, removeRun, runPaths, writeResult } from "./run/run-folder.ts";
 import type { RunSettings } from "./run/settings.ts";
 import { trainToEnd } from "./run/train-to-end.ts";
@@ -23,6 +24,8 @@ export interface TrainTextOptions extends PlanOptions {
   fresh?: boolean | undefined;
   /** Most time between two checkpoints. @default 10 */
   checkpointSeconds?: number | undefined;
+  /** Also compresses the model by SeedLM, to so many bits a weight. @default [] */
+  compressTo?: readonly CompressBits[] | undefined;
   /** When aborted, the run writes a checkpoint and rejects with the reason. */
   signal?: AbortSignal | undefined;
   onEvent?: OnRunEvent | undefined;
@@ -67,7 +70,12 @@ export async function trainTextModel(options: TrainTextOptions): Promise<TextRun
   const heldOut = await evaluate(model, split.heldOut, { signal, onEvent });
   const sample = await writeSample(model, firstBlock, { seed: settings.seed, signal, onEvent });
   const windows = windowSaving(settings);
-  const result: RunResult = { version: 2, heldOut, windows, sample, ...trained.facts };
+  const compressed: CompressedResult[] = [];
+  for (const bits of options.compressTo ?? []) {
+    compressed.push(await compressRun(paths, bits, split.heldOut, { seed: settings.seed, signal, onEvent }));
+  }
+  const fileBytes = await weightBytes(paths.model);
+  const result: RunResult = { version: 2, heldOut, windows, sample, fileBytes, compressed, ...trained.facts };
   await writeResult(paths, result);
   return { paths, settings, result, wasFinished: false };
 }

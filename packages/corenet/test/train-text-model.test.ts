@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { lfsrContainer } from "@corenet/lfsr-seed";
 import { bitsPerByte, loadOpenElm, memory, splitText, useBackend, wasm } from "corenet";
 import {
   type RunEvent,
@@ -28,7 +29,7 @@ beforeAll(async () => {
   content = Buffer.from(readFileSync(import.meta.filename, "utf8").repeat(4));
   writeFileSync(text, content);
   await useBackend(wasm());
-  run = await trainInto("run", { onEvent: (event) => void events.push(event) });
+  run = await trainInto("run", { compressTo: [4, 3], onEvent: (event) => void events.push(event) });
 });
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -52,6 +53,20 @@ test("run.json says everything that the result depends on", () => {
   });
 });
 
+test("the compressed models are smaller, packed, and were measured on the same text", async () => {
+  const { compressed, fileBytes, heldOut } = run.result;
+  expect(compressed.map(({ bits }) => bits)).toEqual([4, 3]);
+  const [four, three] = compressed as [(typeof compressed)[number], (typeof compressed)[number]];
+  expect(four.fileBytes).toBeLessThan(fileBytes);
+  expect(three.fileBytes).toBeLessThan(four.fileBytes);
+  expect(Math.abs(four.bitsPerByte - heldOut.model)).toBeLessThan(0.5);
+  expect(four.bitsPerByte).not.toBe(three.bitsPerByte);
+  expect(four.sample.prompt).toBe(run.result.sample.prompt);
+  using model = await loadOpenElm(run.paths.compressed[4], { packed: [lfsrContainer()] });
+  const { heldOut: blocks } = splitText(content, { window: 33 });
+  expect(await bitsPerByte(model, blocks)).toBe(four.bitsPerByte);
+});
+
 test("the saved model is the one that was measured", async () => {
   using model = await loadOpenElm(run.paths.model);
   const { heldOut } = splitText(content, { window: 33 });
@@ -68,6 +83,8 @@ test("tells what happens, in order, and learns", () => {
     "evaluate",
     "prompt",
     "sample",
+    ...["compress", "compressed", "prompt", "sample"],
+    ...["compress", "compressed", "prompt", "sample"],
   ]);
   const { loss, heldOut, speed } = run.result.curve;
   expect(loss).toHaveLength(30);

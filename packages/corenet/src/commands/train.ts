@@ -3,6 +3,7 @@ import { wasm } from "@corenet/backend-wasm";
 import { useBackend } from "@corenet/tensor";
 import { type CommandDef, defineCommand } from "citty";
 import { writeReport } from "../report/write-report.ts";
+import type { CompressBits } from "../run/compress-run.ts";
 import { readSettings, runPaths } from "../run/run-folder.ts";
 import { paintFor, type Terminal } from "../terminal/colors.ts";
 import { runPrinter } from "../terminal/run-printer.ts";
@@ -37,6 +38,8 @@ export interface TrainCommandOptions {
   /** What is trained on where a user names nothing and no run goes on. */
   defaultText?: TextSource;
   defaultOut: string;
+  /** What the model is compressed to at the end. @default nothing */
+  compressTo?: readonly CompressBits[];
 }
 
 /** The command that trains, evaluates and saves a language model. */
@@ -44,6 +47,7 @@ export function trainCommand({
   name,
   defaultText,
   defaultOut,
+  compressTo = [],
 }: TrainCommandOptions): CommandDef<typeof options> {
   return defineCommand({
     meta: {
@@ -67,7 +71,7 @@ export function trainCommand({
       await useBackend(wasm());
       const run = await interruptible(async (signal) => {
         const done = await trainTextModel({
-          ...{ text, out, minutes, steps, seed, fresh, signal },
+          ...{ text, out, minutes, steps, seed, fresh, compressTo, signal },
           onEvent: runPrinter(terminal),
         });
         if (!done.wasFinished || !existsSync(done.paths.report)) await writeReport(done);

@@ -1,3 +1,4 @@
+import { bytesText } from "../terminal/bytes-text.ts";
 import { formatDuration } from "../terminal/duration.ts";
 import type { TextRun } from "../train-text-model.ts";
 import { bitsChart, layerChart, learningRateChart, lossChart, speedChart, windowChart } from "./charts.ts";
@@ -36,13 +37,37 @@ export function reportPage({ settings, result }: TextRun): string {
 <section><h2>Sample</h2>
 <p>The model went on from the first words, which are held-out text, at temperature 0.8.</p>
 <pre><mark>${escapeHtml(sample.prompt)}</mark>${escapeHtml(sample.text)}</pre></section>
-<section><h2>Model</h2>${layerChart(settings.model)}</section>
+${compressedSection(result)}<section><h2>Model</h2>${layerChart(settings.model)}</section>
 <section><h2>Learning rate</h2>${learningRateChart(curve)}</section>
 <section><h2>Speed</h2>${speedChart(curve)}</section>
 <section><h2>Settings</h2>${settingsTables(settings)}</section>
 </main>
 </body>
 </html>
+`;
+}
+
+/** What SeedLM made of the model, where it was asked to. */
+function compressedSection({ compressed, fileBytes, heldOut }: TextRun["result"]): string {
+  if (compressed.length === 0) return "";
+  const rows: [string, number, number][] = [
+    ["32 bits", fileBytes, heldOut.model],
+    ...compressed.map((one): [string, number, number] => [
+      `${one.bits} bits`,
+      one.fileBytes,
+      one.bitsPerByte,
+    ]),
+  ];
+  const cells = rows.map(
+    ([name, bytes, bits]) =>
+      `<tr><th scope="row">${name}</th><td>${bytesText(bytes)}</td><td>${bits.toFixed(3)}</td></tr>`,
+  );
+  const small = compressed[0] as (typeof compressed)[number];
+  return `<section><h2>Compressed</h2>
+<p>The matrices of the blocks as seeds of a pseudo-random generator (SeedLM); embeddings stay as they are.</p>
+<table><tr><th scope="col">a weight of the blocks</th><td>all weights</td><td>bits per byte</td></tr>${cells.join("")}</table>
+<p>In ${small.bits} bits it goes on like this:</p>
+<pre><mark>${escapeHtml(small.sample.prompt)}</mark>${escapeHtml(small.sample.text)}</pre></section>
 `;
 }
 

@@ -10,6 +10,13 @@ export type RunEvent =
   | { readonly type: "skip"; readonly message: string }
   | ({ readonly type: "step" } & StepFacts)
   | { readonly type: "evaluate"; readonly bytes: number }
+  | { readonly type: "compress"; readonly bits: number }
+  | {
+      readonly type: "compressed";
+      readonly bits: number;
+      readonly fileBytes: number;
+      readonly bitsPerByte: number;
+    }
   | { readonly type: "prompt"; readonly text: string }
   | { readonly type: "sample"; readonly text: string };
 

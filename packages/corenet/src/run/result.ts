@@ -11,8 +11,28 @@ export interface RunResult {
   readonly tokensPerSecond: number;
   /** What the lengths of its windows saved. */
   readonly windows: WindowSaving;
-  readonly sample: { readonly prompt: string; readonly text: string };
+  readonly sample: Sample;
+  /** Bytes of the saved weights. */
+  readonly fileBytes: number;
+  /** The same model compressed; empty where that was not asked for. */
+  readonly compressed: readonly CompressedResult[];
   readonly curve: RunCurve;
+}
+
+export interface Sample {
+  readonly prompt: string;
+  readonly text: string;
+}
+
+/** A compressed model beside the one that it was made of. */
+export interface CompressedResult {
+  /** Of a weight in a matrix of the blocks; embeddings and gains stay as they are. */
+  readonly bits: 3 | 4;
+  /** Bytes of its weights. */
+  readonly fileBytes: number;
+  /** On the same held-out text. */
+  readonly bitsPerByte: number;
+  readonly sample: Sample;
 }
 
 /** What changed from step to step. */

@@ -16,6 +16,8 @@ export interface RunPaths {
   readonly result: string;
   /** A Hugging Face folder. */
   readonly model: string;
+  /** The same, compressed to so many bits a weight. */
+  readonly compressed: { readonly 4: string; readonly 3: string };
   readonly report: string;
 }
 
@@ -26,6 +28,7 @@ export function runPaths(folder: string): RunPaths {
     checkpoints: join(folder, "checkpoints"),
     result: join(folder, "result.json"),
     model: join(folder, "model"),
+    compressed: { 4: join(folder, "model-4bit"), 3: join(folder, "model-3bit") },
     report: join(folder, "report.html"),
   };
 }
@@ -76,7 +79,7 @@ export async function removeRun(paths: RunPaths): Promise<void> {
 }
 
 const settingsParts = ["text", "seed", "model", "parameters", "training"];
-const resultParts = ["heldOut", "windows", "sample", "curve"];
+const resultParts = ["heldOut", "windows", "sample", "fileBytes", "compressed", "curve"];
 
 async function parse<T extends { version: 2 }>(path: string, parts: readonly string[]): Promise<T> {
   const json = await readJson(path);

@@ -1,6 +1,7 @@
 import type { OnRunEvent } from "../run/events.ts";
 import type { RunSettings, TextSettings } from "../run/settings.ts";
 import { scaleShares } from "../run/window-scales.ts";
+import { bytesText } from "./bytes-text.ts";
 import { paintFor, type Terminal } from "./colors.ts";
 import { progressLine } from "./progress-line.ts";
 
@@ -27,6 +28,12 @@ export function runPrinter(terminal: Terminal): OnRunEvent {
         return progress.update(event);
       case "evaluate":
         return say(`Measuring ${event.bytes} held-out bytes.`);
+      case "compress":
+        return say(`\n\n${paint("bold", "seeds")}  compressing the blocks to ${event.bits} bits a weight`);
+      case "compressed":
+        return say(
+          `${event.bits} bits: ${bytesText(event.fileBytes)}, ${event.bitsPerByte.toFixed(3)} bits per byte`,
+        );
       case "prompt":
         progress.end();
         return void terminal.write(`\n${paint("bold", "sample")}\n${paint("dim", event.text)}`);
