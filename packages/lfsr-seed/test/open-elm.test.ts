@@ -92,13 +92,16 @@ onEveryBackend(() => {
     const targets = (path: string) => path.startsWith("layers.");
     const tokens: Tensor2D = tensor(Int32Array.of(1, 61, 13, 35, 51, 16, 0, 96), [2, 4]);
     const next: Tensor2D = tensor(Int32Array.of(61, 13, 35, 2, 16, 0, 96, 2), [2, 4]);
-    const lossOf = (lora: LoraParams) =>
-      crossEntropy(model.withParams(applyLora(model.params, lora, scaling)).forward(tokens), next);
+    const lossOf = (lora: TensorTree) =>
+      crossEntropy(
+        model.withParams(applyLora(model.params, lora as LoraParams, scaling)).forward(tokens),
+        next,
+      );
     let lora = createLora(model.params, { rank: 4, rng: new Rng(1), targets });
     expect(Object.keys(lora).length).toBe(16);
     const losses: number[] = [];
     for (let step = 0; step < 4; step++) {
-      const { value, grads } = valueAndGrad(lossOf as (p: TensorTree) => Tensor, lora as TensorTree);
+      const { value, grads } = valueAndGrad(lossOf, lora as TensorTree);
       losses.push((await takeData(value))[0] as number);
       lora = zipTrees([lora as TensorTree, grads], ([weight, slope]) =>
         sub(weight as Tensor, mul(slope as Tensor, 0.1)),
