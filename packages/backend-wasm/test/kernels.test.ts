@@ -153,7 +153,10 @@ describe.each([
         const values = noise(N * K, seed + 1);
         const b = heap.put(format === 0 ? values : toHalf(values, format).bits);
         const c = heap.allocate(4 * M * N);
-        const [scratch, alone] = [heap.allocate(call("gemmScratchBytes", M, N, K)), heap.allocate(4 * Math.max(M, N))];
+        const [scratch, alone] = [
+          heap.allocate(call("gemmScratchBytes", M, N, K)),
+          heap.allocate(4 * Math.max(M, N)),
+        ];
         const lda = transA ? M : K;
         call("gemmPackedB", format, transA, 1, M, N, K, a, lda, b, K, c, N, 1, 0, scratch);
         for (let m = 0; m < M; m++) {
