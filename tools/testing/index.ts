@@ -4,4 +4,4 @@ export { describeBackend } from "./backend-suite.ts";
 export { expectGradient } from "./expect-gradient.ts";
 export { expectNoLeak } from "./expect-no-leak.ts";
 export { loadGolden } from "./load-golden.ts";
-export { backends, onBackend, onEveryBackend } from "./on-every-backend.ts";
+export { backends, hasWebGpu, onBackend, onEveryBackend } from "./on-every-backend.ts";
