@@ -46,10 +46,15 @@ async function expectSame<I extends readonly Tensor[], O extends readonly Tensor
   return { got, expected };
 }
 
+/** The backends that have kernels. */
+function onEachKernel(suite: () => void): void {
+  for (const backend of ["wasm", "webgpu"] as const) onBackend(backend, suite);
+}
+
 const seed = fc.nat(10_000);
 const leading = fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 3 });
 
-onBackend("wasm", () => {
+onEachKernel(() => {
   test("rmsNorm and its gradient", async () => {
     const cases = fc.record({ leading, D: oddSize(), eps: fc.constantFrom(1e-6, 0.1), seed });
     await fc.assert(

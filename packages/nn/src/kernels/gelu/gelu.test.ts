@@ -14,33 +14,34 @@ const filled = (options: { extremes?: boolean }) =>
     });
   });
 
-onBackend("wasm", () => {
-  test("kernel and reference agree, gradients too", async () => {
-    await fc.assert(
-      fc.asyncProperty(filled({}), async ({ sides, x, dy }) => {
-        const inputs: [Tensor, Tensor] = [tensor(x, sides), tensor(dy, sides)];
-        expect([geluOp.implementation(), geluGradOp.implementation()]).toEqual(["kernel", "kernel"]);
-        const close = { atol: 5e-7, rtol: 1e-6 };
-        const [y] = geluOp([inputs[0]], {});
-        await expect(y).toBeAllClose(geluOp.definition.reference([inputs[0]], {})[0], close);
-        const [dx] = geluGradOp(inputs, {});
-        await expect(dx).toBeAllClose(geluGradOp.definition.reference(inputs, {})[0], {
-          atol: 3e-6,
-          rtol: 1e-6,
-        });
-      }),
-      { numRuns: 60 },
-    );
-  });
+for (const backend of ["wasm", "webgpu"] as const)
+  onBackend(backend, () => {
+    test("kernel and reference agree, gradients too", async () => {
+      await fc.assert(
+        fc.asyncProperty(filled({}), async ({ sides, x, dy }) => {
+          const inputs: [Tensor, Tensor] = [tensor(x, sides), tensor(dy, sides)];
+          expect([geluOp.implementation(), geluGradOp.implementation()]).toEqual(["kernel", "kernel"]);
+          const close = { atol: 5e-7, rtol: 1e-6 };
+          const [y] = geluOp([inputs[0]], {});
+          await expect(y).toBeAllClose(geluOp.definition.reference([inputs[0]], {})[0], close);
+          const [dx] = geluGradOp(inputs, {});
+          await expect(dx).toBeAllClose(geluGradOp.definition.reference(inputs, {})[0], {
+            atol: 3e-6,
+            rtol: 1e-6,
+          });
+        }),
+        { numRuns: 60 },
+      );
+    });
 
-  test("kernel and reference agree on NaN, infinities and denormals", async () => {
-    await fc.assert(
-      fc.asyncProperty(filled({ extremes: true }), async ({ sides, x }) => {
-        const [y] = geluOp([tensor(x, sides)], {});
-        const [expected] = geluOp.definition.reference([tensor(x, sides)], {});
-        await expect(y).toBeAllClose(expected, { atol: 5e-7, rtol: 1e-6 });
-      }),
-      { numRuns: 60 },
-    );
+    test("kernel and reference agree on NaN, infinities and denormals", async () => {
+      await fc.assert(
+        fc.asyncProperty(filled({ extremes: true }), async ({ sides, x }) => {
+          const [y] = geluOp([tensor(x, sides)], {});
+          const [expected] = geluOp.definition.reference([tensor(x, sides)], {});
+          await expect(y).toBeAllClose(expected, { atol: 5e-7, rtol: 1e-6 });
+        }),
+        { numRuns: 60 },
+      );
+    });
   });
-});
