@@ -8,6 +8,7 @@ import { runProgram } from "../testing/run-program.ts";
 const guides: Record<string, readonly (string | RegExp)[]> = {
   "getting-started": [/./, "true true\n", "392 images of 128 x 128\n"],
   architecture: [""],
+  backends: ["true 11\n"],
   memory: ["14\nFloat32Array(3) [ 1, 2, 3 ]\n0\n", "true\n0\n"],
 };
 
