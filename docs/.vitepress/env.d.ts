@@ -1,7 +1,7 @@
 declare module "*.vue" {
-  import type { DefineComponent } from "vue";
+  import type { Theme } from "vitepress";
 
-  const component: DefineComponent;
+  const component: NonNullable<Theme["Layout"]>;
   export default component;
 }
 
