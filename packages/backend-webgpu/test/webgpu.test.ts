@@ -117,7 +117,7 @@ onBackend("webgpu", () => {
 
     test("a tensor on the GPU is not read at once", async () => {
       const y = mul(tensor([1, 2]), 2);
-      expect(() => (y as Tensor & { dataSync(): unknown }).dataSync()).toThrow("await readData(tensor)");
+      expect(() => (y as object as { dataSync(): unknown }).dataSync()).toThrow("await readData(tensor)");
     });
 
     test("a device that is gone says so, and another start brings another", async () => {
