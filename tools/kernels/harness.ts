@@ -1,4 +1,4 @@
-import { fromBase64 } from "@corenet/core";
+import { fromBase64 } from "@corenet/core/platform";
 
 /** A kernel module over a heap of its own, for tests and benches of the kernels alone. */
 export interface Heap {

@@ -1,4 +1,5 @@
-import { BackendError, fromBase64 } from "@corenet/core";
+import { BackendError } from "@corenet/core";
+import { fromBase64 } from "@corenet/core/platform";
 
 export { fromBase64 };
 

@@ -1,4 +1,5 @@
-import { BackendError, fromBase64 } from "@corenet/core";
+import { BackendError } from "@corenet/core";
+import { fromBase64 } from "@corenet/core/platform";
 import type { DType, Tensor, WasmHost, WasmKernels } from "@corenet/tensor";
 import { dataIdOf, tensorFromInfo } from "@corenet/tensor/host";
 import { relaxedSimd } from "wasm-feature-detect";

@@ -1,5 +1,4 @@
 export { AbortError, abortable, isAbortError, sleep, throwIfAborted } from "./abort.ts";
-export { fromBase64 } from "./base64.ts";
 export { decodeBfloat16, encodeBfloat16 } from "./bfloat16.ts";
 export {
   BackendError,
@@ -23,8 +22,6 @@ export {
   type ProgressOptions,
   type ProgressReporter,
 } from "./progress.ts";
-export { dequantizeRows, GROUP_SIZE, type QuantizedRows, quantizeRows } from "./quantize-groups.ts";
 export { RandomStream } from "./random-stream.ts";
 export { Rng, type RngState, type Shuffleable } from "./rng.ts";
-export { startWorker, type WorkerHandle, type WorkerOptions } from "./start-worker.ts";
 export { yieldToEventLoop } from "./yield.ts";

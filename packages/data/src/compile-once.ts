@@ -1,4 +1,4 @@
-import { fromBase64 } from "@corenet/core";
+import { fromBase64 } from "@corenet/core/platform";
 
 /**
  * WebAssembly from a base64 module, compiled at the first call: no file that an app would have to serve. A codec that

@@ -1,5 +1,6 @@
 // Matrices of 8 and 4 bits in a safetensors file: three entries each.
-import { FormatError, type QuantizedRows } from "@corenet/core";
+import { FormatError } from "@corenet/core";
+import type { QuantizedRows } from "@corenet/core/quantize";
 import type { PackedContainer, PackedInfo, SafetensorsEntry, TensorFile } from "@corenet/formats";
 import { IntMatrix, type PackedMatrix } from "@corenet/tensor";
 

@@ -1,5 +1,6 @@
 // OpenELM as llama.cpp reads it: GGUF, architecture "openelm".
-import { encodeFloat16, type OnProgress, quantizeRows, throwIfAborted } from "@corenet/core";
+import { encodeFloat16, type OnProgress, throwIfAborted } from "@corenet/core";
+import { quantizeRows } from "@corenet/core/quantize";
 import {
   type ByteSink,
   fileSink,

@@ -1,12 +1,6 @@
 // One tensor of a checkpoint, onto the device, in the storage that was asked for, piece by piece.
-import {
-  decodeBfloat16,
-  decodeFloat16,
-  encodeBfloat16,
-  encodeFloat16,
-  type QuantizedRows,
-  quantizeRows,
-} from "@corenet/core";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "@corenet/core";
+import { type QuantizedRows, quantizeRows } from "@corenet/core/quantize";
 import { type Dtype, type TensorFile, type TensorInfo, toFloat32 } from "@corenet/formats";
 import { HalfMatrix, IntMatrix, type PackedMatrix, type Tensor, tensorFromPieces } from "@corenet/tensor";
 import type { Storage } from "./storage.ts";

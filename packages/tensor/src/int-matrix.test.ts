@@ -1,4 +1,4 @@
-import { quantizeRows } from "@corenet/core";
+import { quantizeRows } from "@corenet/core/quantize";
 import { expect, test } from "vitest";
 import { onEveryBackend } from "../../../tools/testing/index.ts";
 import { IntMatrix } from "./int-matrix.ts";

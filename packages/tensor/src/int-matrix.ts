@@ -1,4 +1,5 @@
-import { type QuantizedRows, ShapeError } from "@corenet/core";
+import { ShapeError } from "@corenet/core";
+import type { QuantizedRows } from "@corenet/core/quantize";
 import { checkDType, checkShape } from "./check.ts";
 import { intMatMulOp, intRowsOp, type Quants, type Scales } from "./kernels/int-matrix/op.ts";
 import { readData } from "./memory.ts";

@@ -1,4 +1,5 @@
-import { encodeBfloat16, encodeFloat16, quantizeRows } from "@corenet/core";
+import { encodeBfloat16, encodeFloat16 } from "@corenet/core";
+import { quantizeRows } from "@corenet/core/quantize";
 import { checkDType, checkShape } from "./check.ts";
 import { DenseMatrix } from "./dense-matrix.ts";
 import { HalfMatrix } from "./half-matrix.ts";

@@ -1,6 +1,6 @@
 // The kernels of 8-bit and 4-bit matrices against what the matrices stand for, in double precision, in both builds.
 
-import { dequantizeRows, quantizeRows } from "@corenet/core";
+import { dequantizeRows, quantizeRows } from "@corenet/core/quantize";
 import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { at, createHeap, noise } from "../../../tools/kernels/harness.ts";

@@ -1,4 +1,5 @@
-import { BackendError, type WorkerHandle } from "@corenet/core";
+import { BackendError } from "@corenet/core";
+import type { WorkerHandle } from "@corenet/core/platform";
 import type { PerThread, WasmKernels } from "@corenet/tensor";
 import { CONTROL_BYTES, COUNTER, type Control, controlOf, MAX_ARGS } from "./layout.ts";
 import { startKernelWorker } from "./worker.ts";

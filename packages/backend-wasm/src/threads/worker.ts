@@ -1,4 +1,4 @@
-import { startWorker, type WorkerHandle } from "@corenet/core";
+import { startWorker, type WorkerHandle } from "@corenet/core/platform";
 import { workerSource } from "./worker-source.ts";
 
 /**

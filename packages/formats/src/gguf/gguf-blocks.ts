@@ -1,4 +1,4 @@
-import { GROUP_SIZE, type QuantizedRows } from "@corenet/core";
+import { GROUP_SIZE, type QuantizedRows } from "@corenet/core/quantize";
 
 /**
  * Quantized rows as GGUF's blocks: each scale in front of its integers. int8 becomes Q8_0, int4 Q4_0; no number changes.

@@ -1,4 +1,4 @@
-import { quantizeRows } from "@corenet/core";
+import { quantizeRows } from "@corenet/core/quantize";
 import { gguf } from "@huggingface/gguf";
 import { expect, test } from "vitest";
 import { bytesSink } from "../bytes-sink.ts";

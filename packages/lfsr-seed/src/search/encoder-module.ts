@@ -1,4 +1,4 @@
-import { fromBase64 } from "@corenet/core";
+import { fromBase64 } from "@corenet/core/platform";
 
 export type EncoderBuild = "relaxed" | "simd";
 

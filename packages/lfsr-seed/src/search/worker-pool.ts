@@ -1,4 +1,5 @@
-import { BackendError, type WorkerHandle, type WorkerOptions } from "@corenet/core";
+import { BackendError } from "@corenet/core";
+import type { WorkerHandle, WorkerOptions } from "@corenet/core/platform";
 import type { EncoderTile } from "./encoder.ts";
 import { workerSource } from "./worker-source.ts";
 

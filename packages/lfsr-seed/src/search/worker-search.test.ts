@@ -1,5 +1,5 @@
 import "node:process"; // the program of its workers is for Node, and so is this file
-import { startWorker, type WorkerHandle, type WorkerOptions } from "@corenet/core";
+import { startWorker, type WorkerHandle, type WorkerOptions } from "@corenet/core/platform";
 import { expect, test } from "vitest";
 import { specGaussian } from "../../test/spec-data.ts";
 import type { BlockSearchOptions } from "../codec/block-search.ts";

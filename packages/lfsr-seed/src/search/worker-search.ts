@@ -1,4 +1,5 @@
-import { abortable, startWorker, throwIfAborted } from "@corenet/core";
+import { abortable, throwIfAborted } from "@corenet/core";
+import { startWorker } from "@corenet/core/platform";
 import { type BlockSearch, emptyBlockCodes } from "../codec/block-search.ts";
 import { encoderTakes, readCodes, tilesOf } from "./encoder.ts";
 import { threadSearch } from "./thread-search.ts";

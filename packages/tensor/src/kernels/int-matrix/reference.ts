@@ -1,4 +1,4 @@
-import { dequantizeRows, GROUP_SIZE } from "@corenet/core";
+import { dequantizeRows, GROUP_SIZE } from "@corenet/core/quantize";
 import { tensor } from "../../ops/create.ts";
 import { gather } from "../../ops/gather.ts";
 import { matMul } from "../../ops/mat-mul.ts";

@@ -1,4 +1,4 @@
-import { GROUP_SIZE } from "@corenet/core";
+import { GROUP_SIZE } from "@corenet/core/quantize";
 import { moduleLoader, type WasmHost } from "../../backend.ts";
 import { checkIds } from "../../ops/gather.ts";
 import { productParts } from "../../product-parts.ts";
