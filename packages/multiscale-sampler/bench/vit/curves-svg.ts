@@ -8,7 +8,8 @@ export interface SamplerCurves {
   readonly runs: readonly (readonly VitEpoch[])[];
 }
 
-const style = `<style>
+const style = `<title>Accuracy over training FLOPs</title>
+<style>
 svg { background: #fff; color: #1a1c20; font: 12px system-ui, sans-serif; }
 .first { stroke: #b45309; fill: #b45309; } .second { stroke: #1f5fd0; fill: #1f5fd0; } text { stroke: none; }
 .name text { paint-order: stroke; stroke: #fff; stroke-width: 4px; }
