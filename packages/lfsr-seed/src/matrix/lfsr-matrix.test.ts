@@ -76,10 +76,10 @@ async function relativeError(y: Tensor2D, { product }: { product: Float64Array }
 packedMatrixSuite({
   format: "lfsr",
   pack: async (matrix) => {
-    const codes = await encodeTensor(await readData(matrix), matrix.shape, { bits: 4.5, nSeeds: 1023 });
+    const codes = await encodeTensor(await readData(matrix), matrix.shape, { bits: 4.5 });
     return LfsrMatrix.create(codes);
   },
-  tolerance: 0.4, // of few seeds
+  tolerance: 0.4, // five times the usual error: a block may have all of its own in one number
   columnMultiple: 8,
 });
 
