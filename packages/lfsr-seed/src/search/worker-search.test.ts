@@ -79,11 +79,11 @@ test("abort ends at once, leaves no worker alive, and a later search starts new 
   expect(workers.handles).toHaveLength(4);
 });
 
-test.each([0, 10, 150, 400])("aborting one of two searches after %i ms lets the other finish", async (ms) => {
+test.each([0, 10, 150])("aborting one of two searches after %i ms lets the other finish", async (ms) => {
   await using search = workerSearch({ module, workers: 2, workerUrl: undefined });
   const controller = new AbortController();
   const dropped = search.search(
-    { blocks: specGaussian(24, 8 * 20_000) },
+    { blocks: specGaussian(24, 8 * 80_000) }, // a second's work for two fast workers
     { ...options, signal: controller.signal },
   );
   const kept = search.search({ blocks: blocks.slice(0, 8 * 300) }, options);
