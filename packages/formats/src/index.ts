@@ -16,7 +16,7 @@ export { type HttpSourceOptions, httpSource } from "./http-source.ts";
 export { type CachedModel, type HubCache, hubCache } from "./hub/hub-cache.ts";
 export { type HubOptions, openHub } from "./hub/open-hub.ts";
 export { makeFolder } from "./make-folder.ts";
-export { nodeFs, nodePath } from "./node-builtin.ts";
+export { checkNode } from "./node-builtin.ts";
 export { openCheckpoint } from "./open-checkpoint.ts";
 export { openModelFiles } from "./open-model-files.ts";
 export { openSafetensors } from "./open-safetensors.ts";

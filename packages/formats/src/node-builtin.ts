@@ -15,7 +15,17 @@ export function nodePath(who: string, path: string) {
 }
 
 function builtins(who: string, path: string) {
-  if (typeof globalThis.process?.getBuiltinModule === "function") return globalThis.process;
+  checkNode(who, path);
+  return globalThis.process;
+}
+
+/**
+ * For packages that open files by modules of Node of their own.
+ *
+ * @throws IoError outside Node
+ */
+export function checkNode(who: string, path: string): void {
+  if (typeof globalThis.process?.getBuiltinModule === "function") return;
   throw new IoError(
     `${who}: cannot open ${path}: paths need Node 22.3 or later. In a browser use blobSource, httpSource or bytesSink.`,
     { path },

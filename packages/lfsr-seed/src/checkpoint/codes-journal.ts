@@ -1,7 +1,8 @@
-import { fileError, nodeFs } from "@corenet/formats";
+import { fileError } from "@corenet/formats";
 import { type BlockCodes, emptyBlockCodes } from "../codec/block-search.ts";
 import type { LfsrConfig } from "../codec/config.ts";
 import type { EncodeJournal } from "../codec/encode-weights.ts";
+import { nodeFs } from "./node-modules.ts";
 
 const headerBytes = 12;
 

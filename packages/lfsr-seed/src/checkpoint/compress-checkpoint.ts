@@ -2,8 +2,6 @@ import { createProgress, type Progress, throwIfAborted } from "@corenet/core";
 import {
   fileSink,
   makeFolder,
-  nodeFs,
-  nodePath,
   openCheckpoint,
   type SafetensorsEntry,
   type TensorFile,
@@ -22,6 +20,7 @@ import { defaultSearch } from "../search/default-search.ts";
 import { openCodesJournal } from "./codes-journal.ts";
 import { copyOtherFiles } from "./copy-other-files.ts";
 import { encodeMeter } from "./encode-meter.ts";
+import { nodeFs, nodePath } from "./node-modules.ts";
 import { type CheckpointPlan, planCheckpoint, type TensorPlan } from "./plan-checkpoint.ts";
 import { type CompressReport, reportTable, type TensorReport } from "./report.ts";
 import { reportSvg } from "./report-svg.ts";

@@ -1,4 +1,5 @@
-import { fileError, nodeFs, nodePath } from "@corenet/formats";
+import { fileError } from "@corenet/formats";
+import { nodeFs, nodePath } from "./node-modules.ts";
 
 /** Endings of files with weights: what is compressed, and the same model in other formats. */
 const weightFiles =

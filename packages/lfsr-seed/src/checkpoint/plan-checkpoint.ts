@@ -1,9 +1,10 @@
 import { CheckpointError } from "@corenet/core";
-import { nodeFs, type TensorFile, type TensorInfo } from "@corenet/formats";
+import type { TensorFile, TensorInfo } from "@corenet/formats";
 import type { EncodeTensorOptions } from "../codec/encode-tensor.ts";
 import { type EncodeJob, encodeJob } from "../codec/encode-weights.ts";
 import { checkImportance, type Importance } from "../codec/importance.ts";
 import type { SourceDtype } from "../codec/lfsr-tensor.ts";
+import { nodeFs } from "./node-modules.ts";
 import type { KeptTensor } from "./report.ts";
 import { reasonToKeep, type SelectOptions } from "./select-tensors.ts";
 

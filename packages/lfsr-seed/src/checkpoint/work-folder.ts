@@ -1,5 +1,6 @@
 import { CheckpointError } from "@corenet/core";
-import { fileError, fileSink, makeFolder, nodeFs, nodePath } from "@corenet/formats";
+import { fileError, fileSink, makeFolder } from "@corenet/formats";
+import { nodeFs, nodePath } from "./node-modules.ts";
 
 /**
  * Where an unfinished compression lies: `<out>.partial`, beside the folder that it becomes.
