@@ -1,4 +1,5 @@
 export { blobSource } from "./blob-source.ts";
+export { borrowedSource } from "./borrowed-source.ts";
 export type { ByteSink } from "./byte-sink.ts";
 export { type ByteSource, type ByteSourceParts, createByteSource, type ReadOptions } from "./byte-source.ts";
 export { type ByteTokenizer, type ByteTokenizerOptions, byteTokenizer } from "./byte-tokenizer.ts";

@@ -1,9 +1,11 @@
 import { IoError } from "@corenet/core";
+import { borrowedSource } from "./borrowed-source.ts";
 import type { ByteSource } from "./byte-source.ts";
 import { fileSource } from "./file-source.ts";
 import { type HttpSourceOptions, httpSource } from "./http-source.ts";
 import { type HubOptions, openHub } from "./hub/open-hub.ts";
 import { nodeFs, nodePath } from "./node-builtin.ts";
+import { openAll } from "./open-all.ts";
 import { readJson } from "./read-json.ts";
 
 const indexName = "model.safetensors.index.json";
@@ -70,19 +72,8 @@ async function fromUrl(url: string, { fetch, signal }: HubOptions): Promise<Byte
 
 /** The files that an index names. What else is wrong with it, `openCheckpoint` says. */
 async function shardsOf(index: ByteSource): Promise<string[]> {
-  const json = await readJson({ ...index, close: async () => {} });
+  const json = await readJson(borrowedSource(index));
   const map = typeof json === "object" && json !== null && "weight_map" in json ? json.weight_map : {};
   const names = Object.values(map ?? {}).filter((name) => typeof name === "string");
   return [...new Set(names)].filter((name) => /^[\w.-]+$/.test(name));
-}
-
-async function openAll(openers: readonly (() => Promise<ByteSource>)[]): Promise<ByteSource[]> {
-  const sources: ByteSource[] = [];
-  try {
-    for (const open of openers) sources.push(await open());
-    return sources;
-  } catch (error) {
-    await Promise.allSettled(sources.map((source) => source.close()));
-    throw error;
-  }
 }

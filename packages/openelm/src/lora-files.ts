@@ -2,6 +2,7 @@
 import { CheckpointError, throwIfAborted } from "@corenet/core";
 import {
   type ByteSource,
+  borrowedSource,
   fileSink,
   makeFolder,
   openModelFiles,
@@ -107,7 +108,7 @@ export async function loadLora(
       );
     };
     const config = named("adapter_config.json");
-    const scaling = parseScaling(await readJson({ ...config, close: async () => {} }), config.name);
+    const scaling = parseScaling(await readJson(borrowedSource(config)), config.name);
     const weights = await openSafetensors(named(weightsName), signal ? { signal } : {});
     return { lora: await readAdapters(weights, signal), scaling };
   } finally {

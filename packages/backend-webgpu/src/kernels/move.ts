@@ -14,45 +14,19 @@ import {
 
 const GROUP = 64;
 
-/** target[i] = source[offset + walk(i)], for every element of the target. */
-function collect(
-  context: KernelContext,
-  source: TensorInfo,
-  target: TensorInfo,
-  walk: Walk,
-  offset: number,
-): void {
-  const { sides, steps } = mergeAxes(walk);
-  const rank = sides.length;
-  const program = programOf(`collect rank ${rank}`, () => ({
-    reads: { x: "u32" },
-    writes: { y: "u32" },
-    uniforms: { size: "u32", offset: "u32", ...walkUniforms(rank, ["at"]) },
-    workgroupSize: GROUP,
-    code: `
-fn main(group: u32, local: u32) {
-  let index = group * WORKGROUP + local;
-  if (index >= u.size) { return; }
-  ${walkCode(rank, ["at"])}
-  y[index] = x[u.offset + at];
-}`,
-  }));
-  const size = sizeOf(walk.sides);
-  const uniforms = { size, offset, ...walkValues({ sides, steps }, ["at"]) };
-  context.run(program, { x: source, y: target }, Math.ceil(size / GROUP), uniforms);
-}
+/** Which of the two tensors the walk steps through; the other is read or written from its start on. */
+type Walked = "source" | "target";
 
-/** target[offset + walk(i)] = source[i], for every element of the source. */
-function place(
+/** target[i] = source[offset + walk(i)] or target[offset + walk(i)] = source[i], for every element of the walk. */
+function moveAlong(
   context: KernelContext,
   source: TensorInfo,
   target: TensorInfo,
-  walk: Walk,
-  offset: number,
+  { walk, offset, walked }: { walk: Walk; offset: number; walked: Walked },
 ): void {
   const { sides, steps } = mergeAxes(walk);
   const rank = sides.length;
-  const program = programOf(`place rank ${rank}`, () => ({
+  const program = programOf(`move along the ${walked}, rank ${rank}`, () => ({
     reads: { x: "u32" },
     writes: { y: "u32" },
     uniforms: { size: "u32", offset: "u32", ...walkUniforms(rank, ["at"]) },
@@ -62,7 +36,7 @@ fn main(group: u32, local: u32) {
   let index = group * WORKGROUP + local;
   if (index >= u.size) { return; }
   ${walkCode(rank, ["at"])}
-  y[u.offset + at] = x[index];
+  ${walked === "source" ? "y[index] = x[u.offset + at];" : "y[u.offset + at] = x[index];"}
 }`,
   }));
   const size = sizeOf(walk.sides);
@@ -97,7 +71,7 @@ function block(
   const steps = stepsOf(x.shape);
   const y = context.output(size, x.dtype);
   const offset = begin.reduce((total, from, i) => total + from * (steps[i] as number), 0);
-  collect(context, x, y, { sides: size, steps: [steps] }, offset);
+  moveAlong(context, x, y, { walk: { sides: size, steps: [steps] }, offset: offset, walked: "source" });
   return y;
 }
 
@@ -128,7 +102,11 @@ export function registerMoves(context: KernelContext): void {
     const steps = stepsOf(x.shape);
     const sides = order.map((axis) => x.shape[axis] as number);
     const y = output(sides, x.dtype);
-    collect(context, x, y, { sides, steps: [order.map((axis) => steps[axis] as number)] }, 0);
+    moveAlong(context, x, y, {
+      walk: { sides, steps: [order.map((axis) => steps[axis] as number)] },
+      offset: 0,
+      walked: "source",
+    });
     return y;
   });
 
@@ -140,7 +118,7 @@ export function registerMoves(context: KernelContext): void {
       x.shape.map((side, i) => side * ((reps as number[])[i] as number)),
       x.dtype,
     );
-    collect(context, x, y, { sides, steps: [steps] }, 0);
+    moveAlong(context, x, y, { walk: { sides, steps: [steps] }, offset: 0, walked: "source" });
     return y;
   });
 
@@ -180,7 +158,11 @@ export function registerMoves(context: KernelContext): void {
     let from = 0;
     for (const part of parts) {
       const offset = from * (steps[axis as number] as number);
-      place(context, part, y, { sides: part.shape, steps: [steps] }, offset);
+      moveAlong(context, part, y, {
+        walk: { sides: part.shape, steps: [steps] },
+        offset: offset,
+        walked: "target",
+      });
       from += part.shape[axis as number] as number;
     }
     return y;
@@ -196,7 +178,7 @@ export function registerMoves(context: KernelContext): void {
     fill(context, y, Number(constantValue));
     const steps = stepsOf(y.shape);
     const offset = pairs.reduce((total, [before], i) => total + before * (steps[i] as number), 0);
-    place(context, x, y, { sides: x.shape, steps: [steps] }, offset);
+    moveAlong(context, x, y, { walk: { sides: x.shape, steps: [steps] }, offset: offset, walked: "target" });
     return y;
   });
 

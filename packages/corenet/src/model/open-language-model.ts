@@ -1,6 +1,7 @@
 import { IoError, type OnProgress } from "@corenet/core";
 import {
   type ByteSource,
+  borrowedSource,
   byteTokenizer,
   type ChatTemplate,
   chatTemplate,
@@ -122,7 +123,7 @@ async function findChatTemplate(sources: readonly ByteSource[]): Promise<ChatTem
   const named = (name: string) => sources.find((source) => source.name.split(/[\\/]/).at(-1) === name);
   const file = named("chat_template.jinja");
   const configFile = named("tokenizer_config.json");
-  const config = configFile ? await readJson({ ...configFile, close: async () => {} }) : {};
+  const config = configFile ? await readJson(borrowedSource(configFile)) : {};
   const settings = typeof config === "object" && config !== null ? (config as Record<string, unknown>) : {};
   const text = file ? new TextDecoder().decode(await file.read(0, file.size)) : settings.chat_template;
   if (typeof text !== "string") return undefined;

@@ -1,4 +1,5 @@
 import { abortable, FormatError, IoError, throwIfAborted } from "@corenet/core";
+import { isRecord } from "../is-record.ts";
 import type { HashKind } from "./content-hash.ts";
 import { isInside } from "./hub-repo.ts";
 
@@ -130,8 +131,4 @@ export function manifestJson({ commit, files }: HubManifest): string {
       : { rfilename: path, size, blobId: hash },
   );
   return JSON.stringify({ sha: commit, siblings });
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null;
 }

@@ -1,5 +1,6 @@
 import { createProgress, IoError, type OnProgress, throwIfAborted } from "@corenet/core";
 import type { ByteSource } from "../byte-source.ts";
+import { openAll } from "../open-all.ts";
 import type { CacheFolder } from "./cache-folder.ts";
 import { defaultCacheFolder } from "./default-cache-folder.ts";
 import { downloadBlob } from "./download-blob.ts";
@@ -92,7 +93,13 @@ export async function openHub(repo: string, options: HubOptions = {}): Promise<B
     if ((await folder.size(link)) !== file.size) await folder.link(target, link);
   }
   progress.finish();
-  return openAll(wanted, (file) => folder.open(`${base}/blobs/${file.hash}`, file.path));
+  return openAll(
+    wanted.map(
+      ({ hash, path }) =>
+        () =>
+          folder.open(`${base}/blobs/${hash}`, path),
+    ),
+  );
 }
 
 async function cachedManifest(
@@ -130,20 +137,6 @@ function matcher(pattern: string): (path: string) => boolean {
   const source = pattern.split("*").map((part) => part.replace(/[.+?^${}()|[\]\\]/g, "\\$&"));
   const expression = new RegExp(`^${source.join("[^/]*")}$`);
   return (path) => expression.test(path);
-}
-
-async function openAll(
-  files: readonly HubFile[],
-  open: (file: HubFile) => Promise<ByteSource>,
-): Promise<ByteSource[]> {
-  const sources: ByteSource[] = [];
-  try {
-    for (const file of files) sources.push(await open(file));
-    return sources;
-  } catch (error) {
-    await Promise.allSettled(sources.map((source) => source.close()));
-    throw error;
-  }
 }
 
 function notCached(repo: string, what: string, folder: CacheFolder): IoError {

@@ -1,4 +1,5 @@
 import { FormatError } from "@corenet/core";
+import { isRecord } from "../is-record.ts";
 import type { TokenDecoder, Tokenizer } from "../tokenizer.ts";
 import { checkTokenId } from "./check-token-id.ts";
 
@@ -95,8 +96,4 @@ function windowDecoder(decode: (ids: readonly number[]) => string): TokenDecoder
       return rest;
     },
   };
-}
-
-function isRecord(value: unknown): value is Record<string, unknown> {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
 }

@@ -1,4 +1,5 @@
 import { IoError } from "@corenet/core";
+import { borrowedSource } from "../borrowed-source.ts";
 import type { ByteSource, ReadOptions } from "../byte-source.ts";
 import { fileSource } from "../file-source.ts";
 import { nodeFs, nodePath } from "../node-builtin.ts";
@@ -56,9 +57,9 @@ async function fromSources(
   const json = named((name) => name.endsWith("tokenizer.json"));
   if (json) {
     const config = named((name) => name === configName);
-    return jsonTokenizer(await readJson(borrowed(json), options), {
+    return jsonTokenizer(await readJson(borrowedSource(json), options), {
       name: json.name,
-      ...(config ? { config: await readJson(borrowed(config), options) } : {}),
+      ...(config ? { config: await readJson(borrowedSource(config), options) } : {}),
     });
   }
   const model = named((name) => name.endsWith(".model"));
@@ -72,9 +73,4 @@ async function fromSources(
           "one: they use the tokenizer of Llama 2 (meta-llama/Llama-2-7b-hf, after accepting its licence).",
     { path: model?.name ?? where },
   );
-}
-
-/** The source with a `close` that leaves it open. */
-function borrowed(source: ByteSource): ByteSource {
-  return { ...source, close: async () => {} };
 }
