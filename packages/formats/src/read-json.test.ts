@@ -23,3 +23,18 @@ test("one key in several objects, and strings that look like keys, are fine", as
   const text = '{"a":{"x":1},"b":[{"x":2},{"x":3},"x","x:","\\\\"],"c":"a","d":"\\"a\\":"}';
   expect(await json(text)).toEqual(JSON.parse(text));
 });
+
+test("nesting that would end in a stack overflow is a FormatError, brackets in strings are not", async () => {
+  for (const [open, close] of [
+    ["[", "]"],
+    ['{"a":', "}"],
+  ] as const) {
+    const deep = (depth: number) => `${open.repeat(depth)}1${close.repeat(depth)}`;
+    await expect(json(deep(65))).rejects.toThrow("nests lists and objects deeper than 64");
+    await expect(json(deep(1_000_000))).rejects.toThrow(FormatError);
+    await expect(json(open.repeat(1_000_000))).rejects.toThrow(FormatError);
+    expect(JSON.stringify(await json(deep(64)))).toBe(deep(64));
+  }
+  const text = `{"a":"${"[".repeat(100)}\\"{"}`;
+  expect(await json(text)).toEqual(JSON.parse(text));
+});

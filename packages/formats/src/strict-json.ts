@@ -1,10 +1,13 @@
 import { FormatError } from "@corenet/core";
 
+const MOST_DEPTH = 64; // no config, index or tokenizer nests a dozen deep; what recurses over a value must end
+
 /**
- * JSON as RFC 8259 has it, from UTF-8 bytes; unlike `JSON.parse`, it refuses a key that comes twice in one object.
+ * JSON as RFC 8259 has it, from UTF-8 bytes; unlike `JSON.parse`, it refuses a key that comes twice in one object, and
+ * more than 64 lists and objects inside each other.
  *
  * @param what - what is being parsed, for error texts
- * @throws FormatError when it is not UTF-8, not JSON, or a key comes twice
+ * @throws FormatError when it is not UTF-8, not JSON, nests too deep, or a key comes twice
  */
 export function parseStrictJson(who: string, file: string, what: string, bytes: Uint8Array): unknown {
   let text: string;
@@ -17,6 +20,13 @@ export function parseStrictJson(who: string, file: string, what: string, bytes: 
         file,
         cause,
       },
+    );
+  }
+  if (isDeeperThan(text, MOST_DEPTH)) {
+    throw new FormatError(
+      `${who}: ${what} of ${file} nests lists and objects deeper than ${MOST_DEPTH}, expected fewer. ` +
+        "It is damaged, or not what it is called; get it from its author again.",
+      { file },
     );
   }
   let value: unknown;
@@ -41,6 +51,21 @@ export function parseStrictJson(who: string, file: string, what: string, bytes: 
     );
   }
   return value;
+}
+
+/** Whether lists and objects nest deeper than `most` somewhere in `text`, which may be no JSON at all. */
+function isDeeperThan(text: string, most: number): boolean {
+  let depth = 0;
+  let isInString = false;
+  for (let i = 0; i < text.length; i++) {
+    const char = text[i];
+    if (char === '"') isInString = !isInString;
+    else if (isInString) i += char === "\\" ? 1 : 0;
+    else if (char === "{" || char === "[") depth += 1;
+    else if (char === "}" || char === "]") depth -= 1;
+    if (depth > most) return true;
+  }
+  return false;
 }
 
 /** The first key that comes twice in one object of `text`, which is valid JSON. */

@@ -1,10 +1,11 @@
 import { quantizeRows } from "@corenet/core/quantize";
 import { gguf } from "@huggingface/gguf";
+import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bytesSink } from "../bytes-sink.ts";
 import { toGgufBlocks } from "./gguf-blocks.ts";
 import type { GgufMetadata } from "./gguf-metadata.ts";
-import { type GgufEntry, writeGguf } from "./write-gguf.ts";
+import { type GgufEntry, ggufByteLength, writeGguf } from "./write-gguf.ts";
 
 async function written(
   metadata: GgufMetadata,
@@ -93,5 +94,55 @@ test("says what does not fit, and leaves nothing behind", async () => {
   );
   expect(await refused([x], { "a.b": { type: "u32", value: -1 } })).toContain(
     "a.b is -1, expected an integer from 0",
+  );
+});
+
+test("whatever keys and tensors there are, another reader finds them all, or a RangeError says what cannot be", async () => {
+  const number = fc.oneof(fc.integer(), fc.constantFrom(-1, 0.5, 2 ** 32, 2 ** 53, Number.NaN, Infinity));
+  const value = fc.oneof(
+    fc.string({ unit: "grapheme" }),
+    fc.boolean(),
+    fc.record({ type: fc.constantFrom("u32", "i32", "u64", "f32"), value: number }),
+    fc.array(fc.string({ unit: "grapheme" }), { minLength: 1, maxLength: 3 }),
+    fc.int32Array({ minLength: 1, maxLength: 4 }),
+    fc.float32Array({ minLength: 1, maxLength: 4, noNaN: true }),
+  );
+  const key = fc.string({ minLength: 1 }).map((text) => `a.${text}`);
+  const side = fc.oneof(
+    { weight: 9, arbitrary: fc.integer({ min: 1, max: 64 }) },
+    fc.constantFrom(0, -1, 0.5, 2 ** 60),
+  );
+  const tensor = fc.record({
+    name: fc.string({ minLength: 1, maxLength: 3 }),
+    dtype: fc.constantFrom("F32", "F16", "Q8_0"),
+    shape: fc.array(side, { minLength: 1, maxLength: 2 }),
+  });
+  await fc.assert(
+    fc.asyncProperty(
+      fc.dictionary(key, value, { maxKeys: 5 }),
+      fc.array(tensor, { maxLength: 4 }),
+      async (keys, tensors) => {
+        const metadata = { "general.architecture": "a", ...keys } as GgufMetadata;
+        const entries = (tensors as GgufEntry[]).map((entry) => ({
+          ...entry,
+          data: () => new Uint8Array(ggufByteLength(entry)).fill(7),
+        }));
+        let bytes: Uint8Array<ArrayBuffer>;
+        try {
+          bytes = await written(metadata, entries);
+        } catch (error) {
+          expect(error).toBeInstanceOf(RangeError);
+          return;
+        }
+        const back = await readBack(bytes);
+        expect(Object.keys(back.metadata)).toEqual(expect.arrayContaining(Object.keys(metadata)));
+        expect(back.tensorInfos.map(({ name, shape }) => [name, shape.map(Number).reverse()])).toEqual(
+          entries.map(({ name, shape }) => [name, [...shape]]),
+        );
+        const end = back.tensorInfos.at(-1);
+        if (end) expect(Number(back.tensorDataOffset + end.offset)).toBeLessThan(bytes.length);
+      },
+    ),
+    { numRuns: 300 },
   );
 });

@@ -31,6 +31,8 @@ export async function jsonTokenizer(json: unknown, options: JsonTokenizerOptions
       ...(cause === undefined ? {} : { cause }),
     });
   if (!isRecord(json) || !isRecord(json.model)) throw refuse("has no model");
+  const wrong = wrongId(json.model.vocab, json.added_tokens);
+  if (wrong !== undefined) throw refuse(wrong);
   const settings = isRecord(config) ? config : {};
   const { Tokenizer: HubTokenizer } = await import("@huggingface/tokenizers");
   let tokenizer: InstanceType<typeof HubTokenizer>;
@@ -66,6 +68,21 @@ export async function jsonTokenizer(json: unknown, options: JsonTokenizerOptions
     decode,
     decoder: () => windowDecoder(decode),
   };
+}
+
+const MOST_IDS = 2 ** 24; // sixty times the largest vocabularies
+
+/** What is wrong with the ids of a tokenizer.json, which the library takes as they are; undefined where all can be. */
+function wrongId(vocab: unknown, added: unknown): string | undefined {
+  if (Array.isArray(vocab)) return undefined; // unigram pieces, whose places are their ids
+  if (!isRecord(vocab) || Object.keys(vocab).length === 0) return "has no vocab in its model";
+  const told = Array.isArray(added) ? added.filter(isRecord) : [];
+  const named = told.map(({ content, id }): [string, unknown] => [String(content), id]);
+  for (const [token, id] of [...Object.entries(vocab), ...named]) {
+    if (Number.isInteger(id) && (id as number) >= 0 && (id as number) < MOST_IDS) continue;
+    return `gives ${JSON.stringify(token)} the id ${JSON.stringify(id)}, expected an integer in [0, ${MOST_IDS})`;
+  }
+  return undefined;
 }
 
 /**

@@ -113,7 +113,9 @@ test("takes the names of special tokens from the config", async () => {
 
 test("refuses broken and foreign files, and never hangs on them", async () => {
   await expect(jsonTokenizer({})).rejects.toThrow("has no model");
-  await expect(jsonTokenizer({ model: { type: "nonsense" } })).rejects.toThrow("cannot be used");
+  await expect(jsonTokenizer({ model: { type: "nonsense", vocab: { a: 0 } } })).rejects.toThrow(
+    "cannot be used",
+  );
   expect(() => sentencePieceTokenizer(new Uint8Array(0))).toThrow("holds no pieces");
   expect(() => sentencePieceTokenizer(model.slice(0, 200))).toThrow(FormatError);
   const unigram = model.slice();
@@ -156,5 +158,52 @@ test("a tokenizer.json with anything in it is a tokenizer or a FormatError", asy
       },
     ),
     { numRuns: 200 },
+  );
+});
+
+test("an id that no token can have is named", async () => {
+  const original = json("llama.tokenizer.json");
+  const { model } = original;
+  const text = (vocab: object, added: object[]) =>
+    JSON.stringify({ ...original, model: { ...model, vocab }, added_tokens: added });
+  const load = (file: string) =>
+    loadTokenizer([bytesSource(new TextEncoder().encode(file), { name: "tokenizer.json" })]);
+  for (const id of ["1e999", "9007199254740993", "-1", "16777216", '"x"', "null", "0.5", "[]"]) {
+    const inVocab = text({ ...model.vocab, "▁the": "ID" }, original.added_tokens).replace('"ID"', id);
+    await expect(load(inVocab), id).rejects.toThrow(
+      /gives "▁the" the id .*, expected an integer in \[0, 16777216\)/,
+    );
+    const added = text(model.vocab, [{ ...original.added_tokens[0], id: "ID" }]).replace('"ID"', id);
+    await expect(load(added), id).rejects.toThrow('gives "<unk>" the id');
+  }
+  for (const vocab of ["3", "null", '"x"', "{}"]) {
+    const file = JSON.stringify({ ...original, model: { ...model, vocab: "VOCAB" } }).replace(
+      '"VOCAB"',
+      vocab,
+    );
+    await expect(load(file), vocab).rejects.toThrow("has no vocab in its model");
+  }
+});
+
+test("a tokenizer.json of turned, cut or repeated bytes is a tokenizer that encodes, or a FormatError", async () => {
+  const whole = read("llama.tokenizer.json");
+  const change = fc.tuple(fc.nat(whole.length - 1), fc.nat(255));
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(change, { minLength: 1, maxLength: 4 }),
+      fc.option(fc.nat(whole.length), { freq: 3 }),
+      async (changes, cut) => {
+        const bytes = whole.slice(0, cut ?? whole.length);
+        for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
+        try {
+          const tokenizer = await loadTokenizer([bytesSource(bytes, { name: "tokenizer.json" })]);
+          const ids = tokenizer.encode("Once upon a time");
+          for (const id of ids) expect(id).toSatisfy((one: number) => Number.isInteger(one) && one >= 0);
+        } catch (error) {
+          expect(error).toBeInstanceOf(FormatError);
+        }
+      },
+    ),
+    { numRuns: 300 },
   );
 });
