@@ -42,21 +42,29 @@ function visibleEnd(causal: i32, past: i32, t: i32, S: i32): i32 {
 
 // @ts-ignore: decorator
 @inline
-function firstVisible(validFrom: usize, b: i32): i32 {
-  return validFrom ? max(0, load<i32>(validFrom + (<usize>b << 2))) : 0;
+function firstVisible(validFrom: usize, starts: i32, b: i32, t: i32): i32 {
+  return validFrom ? max(0, load<i32>(validFrom + (<usize>(b * starts + (starts == 1 ? 0 : t)) << 2))) : 0;
+}
+
+/** Sets all of a line [n] to 0 but [begin, end). */
+// @ts-ignore: decorator
+@inline
+function clearOutside(line: usize, n: i32, begin: i32, end: i32): void {
+  memory.fill(line, 0, <usize>begin << 2);
+  memory.fill(line + (<usize>end << 2), 0, <usize>(n - end) << 2);
 }
 
 /**
  * out [B, H, T, d] = softmax(scale * q·kᵀ)·v over the visible keys, for tasks [begin, end) of `attentionTasks`.
  *
  * q [B, H, T, d]; k and v [B, Hkv, capacity, d], of which the first S rows count; head h reads head floor(h / (H / Hkv)).
- * Query t of batch row b sees key j when validFrom[b] <= j < S and, if `causal` is 1, j <= past + t.
- * validFrom: i32 [B], or 0 for none. A query that sees nothing gives zeros and lse = -Infinity.
+ * Query t of batch row b sees key j when validFrom[b, t] <= j < S and, if `causal` is 1, j <= past + t.
+ * validFrom: i32 [B, starts], starts being 1 or T; it never falls within a row; or 0 for none. A query that sees nothing gives zeros and lse = -Infinity.
  * lse [B, H, T]: ln of the sum of exp(scores), for the gradient. scratch: attentionScratchBytes, one for each thread.
  */
 export function attention(
   q: usize, k: usize, v: usize, B: i32, H: i32, Hkv: i32, T: i32, S: i32, capacity: i32, d: i32,
-  scale: f32, causal: i32, past: i32, validFrom: usize, out: usize, lse: usize, scratch: usize, begin: i32, end: i32,
+  scale: f32, causal: i32, past: i32, validFrom: usize, starts: i32, out: usize, lse: usize, scratch: usize, begin: i32, end: i32,
 ): void {
   const group = H / Hkv;
   const blocks = blocksOf(T);
@@ -76,7 +84,8 @@ export function attention(
       kv = (head / H) * Hkv + (head % H) / group;
     }
     const step = T == 1 ? 0 : 1; // how far in time the next row is
-    const from = firstVisible(validFrom, kv / Hkv);
+    const b = kv / Hkv;
+    const from = firstVisible(validFrom, starts, b, t0);
     const n = visibleEnd(causal, past, t0 + (rows - 1) * step, S) - from;
     const queries = q + (<usize>row * <usize>d << 2);
     const results = out + (<usize>row * <usize>d << 2);
@@ -93,13 +102,15 @@ export function attention(
     gemm(0, 1, rows, n, d, queries, d, k + start, d, scores, n, scale, 0, work);
     for (let i = 0; i < rows; i++) {
       const line = scores + (<usize>i * <usize>n << 2);
-      const seen = max(0, visibleEnd(causal, past, t0 + i * step, S) - from);
-      const top = maxRow(line, seen);
+      const t = t0 + i * step;
+      const first = min(n, firstVisible(validFrom, starts, b, t) - from);
+      const seen = max(0, visibleEnd(causal, past, t, S) - from - first);
+      const visible = line + (<usize>first << 2);
+      const top = maxRow(visible, seen);
       // All scores -Infinity, or no key at all: nothing to weigh.
-      const sum = top == -Infinity ? 0 : expRow(line, seen, 1, top, line);
-      const hidden = sum == 0 ? 0 : seen;
-      memory.fill(line + (<usize>hidden << 2), 0, <usize>(n - hidden) << 2);
-      if (sum != 0) scaleRow(line, seen, <f32>(1 / sum));
+      const sum = top == -Infinity ? 0 : expRow(visible, seen, 1, top, visible);
+      clearOutside(line, n, first, sum == 0 ? first : first + seen);
+      if (sum != 0) scaleRow(visible, seen, <f32>(1 / sum));
       store<f32>(sums + (<usize>i << 2), sum == 0 ? -Infinity : <f32>(<f64>top + log(sum)));
     }
     gemm(0, 0, rows, d, n, scores, n, v + start, d, results, d, 1, 0, work);
@@ -133,23 +144,24 @@ function scoreGrad(p: usize, ds: usize, n: i32, delta: f32, scale: f32): void {
  */
 export function attentionGrad(
   q: usize, k: usize, v: usize, out: usize, lse: usize, dout: usize, B: i32, H: i32, Hkv: i32, T: i32, S: i32,
-  capacity: i32, d: i32, scale: f32, causal: i32, past: i32, validFrom: usize,
+  capacity: i32, d: i32, scale: f32, causal: i32, past: i32, validFrom: usize, starts: i32,
   dq: usize, dk: usize, dv: usize, scratch: usize, begin: i32, end: i32,
 ): void {
   const group = H / Hkv;
   for (let kv = begin; kv < end; kv++) {
-    const from = firstVisible(validFrom, kv / Hkv);
+    const b = kv / Hkv;
     const whole = <usize>kv * <usize>capacity * <usize>d << 2;
-    const start = whole + (<usize>from * <usize>d << 2);
     memory.fill(dk + whole, 0, <usize>capacity * <usize>d << 2);
     memory.fill(dv + whole, 0, <usize>capacity * <usize>d << 2);
 
     for (let g = 0; g < group; g++) {
-      const head = (kv / Hkv) * H + (kv % Hkv) * group + g; // of B * H
+      const head = b * H + (kv % Hkv) * group + g; // of B * H
       for (let t0 = 0; t0 < T; t0 += ROWS) {
         const rows = min(ROWS, T - t0);
         const row = <usize>(head * T + t0);
         const block = row * <usize>d << 2;
+        const from = firstVisible(validFrom, starts, b, t0);
+        const start = whole + (<usize>from * <usize>d << 2);
         const n = visibleEnd(causal, past, t0 + rows - 1, S) - from;
         if (n <= 0) {
           memory.fill(dq + block, 0, <usize>rows * <usize>d << 2);
@@ -165,11 +177,13 @@ export function attentionGrad(
           const line = <usize>i * <usize>n << 2;
           const at = block + (<usize>i * <usize>d << 2);
           const total = load<f32>(lse + (row + <usize>i << 2));
-          const seen = total == -Infinity ? 0 : max(0, visibleEnd(causal, past, t0 + i, S) - from);
-          if (seen > 0) expRow(p + line, seen, 1, total, p + line);
-          scoreGrad(p + line, ds + line, seen, dot(dout + at, out + at, d), scale);
-          memory.fill(p + line + (<usize>seen << 2), 0, <usize>(n - seen) << 2);
-          memory.fill(ds + line + (<usize>seen << 2), 0, <usize>(n - seen) << 2);
+          const first = min(n, firstVisible(validFrom, starts, b, t0 + i) - from);
+          const seen = total == -Infinity ? 0 : max(0, visibleEnd(causal, past, t0 + i, S) - from - first);
+          const visible = line + (<usize>first << 2);
+          if (seen > 0) expRow(p + visible, seen, 1, total, p + visible);
+          scoreGrad(p + visible, ds + visible, seen, dot(dout + at, out + at, d), scale);
+          clearOutside(p + line, n, first, first + seen);
+          clearOutside(ds + line, n, first, first + seen);
         }
         gemm(0, 0, rows, d, n, ds, n, k + start, d, dq + block, d, 1, 0, work);
         gemm(1, 0, n, d, rows, ds, n, q + block, d, dk + start, d, 1, 1, work);

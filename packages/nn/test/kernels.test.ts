@@ -34,8 +34,22 @@ interface Attention {
   spare: number;
   d: number;
   causal: number;
-  padded: boolean;
+  hidden: "nothing" | "padding" | "documents";
   seed: number;
+}
+
+/** The first key that each query sees [B, T]: 0, behind the padding of its row, or the first of its document. */
+function firstKeysOf({ B, T, past, hidden, seed }: Attention, S: number): Int32Array {
+  const chance = noise(B * T, seed + 4);
+  const firstKeys = new Int32Array(B * T);
+  for (let b = 0; b < B; b++) {
+    let first = hidden === "padding" ? (seed + 3 * b) % (S + 2) : 0;
+    for (let t = 0; t < T; t++) {
+      if (hidden === "documents" && at(chance, b * T + t) > 1) first = past + t;
+      firstKeys[b * T + t] = first;
+    }
+  }
+  return firstKeys;
 }
 
 /** Attention and its gradient, one number after the other, in double precision. */
@@ -47,7 +61,7 @@ function attentionReference(
   k: Float32Array,
   v: Float32Array,
   dout: Float32Array,
-  validFrom: Int32Array,
+  firstKeys: Int32Array,
 ) {
   const { B, Hkv, group, T, d } = p;
   const H = Hkv * group;
@@ -71,7 +85,7 @@ function attentionReference(
         const row = (b * H + h) * T + t;
         const kv = (b * Hkv + Math.floor(h / group)) * capacity * d;
         const seen: number[] = [];
-        for (let j = at(validFrom, b); j < S; j++) if (!p.causal || j <= p.past + t) seen.push(j);
+        for (let j = at(firstKeys, b * T + t); j < S; j++) if (!p.causal || j <= p.past + t) seen.push(j);
         const scores = seen.map((j) => scale * dot(q, row * d, k, kv + j * d));
         const total = Math.log(sum(scores.map(Math.exp)));
         lse[row] = total;
@@ -269,16 +283,18 @@ describe.each([
       const k = noise(B * Hkv * capacity * d, p.seed + 1);
       const v = noise(B * Hkv * capacity * d, p.seed + 2);
       const dout = noise(B * H * T * d, p.seed + 3);
-      const validFrom = Int32Array.from({ length: B }, (_, b) => (p.padded ? (p.seed + 3 * b) % (S + 2) : 0));
+      const firstKeys = firstKeysOf(p, S); // [B, T]
+      const starts = p.hidden === "documents" ? T : 1;
       const [pQ, pK, pV, pDout] = [heap.put(q), heap.put(k), heap.put(v), heap.put(dout)];
-      const pValid = p.padded ? heap.put(validFrom) : 0;
+      const validFrom = starts === T ? firstKeys : firstKeys.filter((_, i) => i % T === 0);
+      const pValid = p.hidden === "nothing" ? 0 : heap.put(validFrom);
       const [out, lse] = [heap.allocate(q.length * 4), heap.allocate(B * H * T * 4)];
       const scratch = heap.allocate(call("attentionScratchBytes", H, Hkv, T, S, d));
       const tasks = call("attentionTasks", B, H, Hkv, T);
-      const sizes = [B, H, Hkv, T, S, capacity, d, scale, causal, p.past, pValid];
+      const sizes = [B, H, Hkv, T, S, capacity, d, scale, causal, p.past, pValid, starts];
       inParts("attention", tasks, pQ, pK, pV, ...sizes, out, lse, scratch);
 
-      const want = attentionReference(p, S, scale, q, k, v, dout, validFrom);
+      const want = attentionReference(p, S, scale, q, k, v, dout, firstKeys);
       expectClose(heap.floats(out, q.length), want.out, 1e-6, 2); // a mean of values in [-2, 2]
       expectClose(heap.floats(lse, want.lse.length), want.lse, 1e-6, 1);
 
@@ -303,11 +319,11 @@ describe.each([
       spare: fc.nat(3),
       d: fc.integer({ min: 1, max: 11 }),
       causal: fc.constantFrom(0, 1),
-      padded: fc.boolean(),
+      hidden: fc.constantFrom("nothing" as const, "padding" as const, "documents" as const),
       seed: fc.nat(1000),
     });
 
-    test("and its gradient match double precision: groups, caches, padding", () => {
+    test("and its gradient match double precision: groups, caches, padding, documents", () => {
       fc.assert(fc.property(small, check), { numRuns: 200 });
     });
 
@@ -332,7 +348,7 @@ describe.each([
       const [out, lse] = [heap.allocate(8 * 4), heap.allocate(2 * 4)];
       const scratch = heap.allocate(call("attentionScratchBytes", 1, 1, 2, 2, 4));
       const from = heap.put(Int32Array.of(1)); // hides key 0, all that query 0 may see
-      call("attention", one, one, one, 1, 1, 1, 2, 2, 2, 4, 1, 1, 0, from, out, lse, scratch, 0, 1);
+      call("attention", one, one, one, 1, 1, 1, 2, 2, 2, 4, 1, 1, 0, from, 1, out, lse, scratch, 0, 1);
       expect(Array.from(heap.floats(out, 8))).toEqual([0, 0, 0, 0, 1, 1, 1, 1]);
       expect(at(heap.floats(lse, 2), 0)).toBe(Number.NEGATIVE_INFINITY);
     });

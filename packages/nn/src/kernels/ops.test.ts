@@ -102,7 +102,7 @@ onEachKernel(() => {
         B: fc.integer({ min: 1, max: 3 }),
         Hkv: fc.integer({ min: 1, max: 3 }),
         group: fc.integer({ min: 1, max: 4 }),
-        T: fc.constantFrom(1, 2, 5, 17),
+        T: fc.constantFrom(1, 2, 5, 17, 70),
         past: fc.constantFrom(0, 1, 7, 40),
         spare: fc.constantFrom(0, 3),
         d: fc.constantFrom(2, 4, 6, 16, 20),
@@ -110,7 +110,16 @@ onEachKernel(() => {
         seed,
       })
       .chain((sizes) => {
-        const starts = fc.array(fc.nat(sizes.past + sizes.T + 1), { minLength: sizes.B, maxLength: sizes.B });
+        const { B, T, past } = sizes;
+        const start = fc.nat(past + T + 1);
+        const ofRows = fc.array(start, { minLength: B, maxLength: B });
+        const ofQueries = fc
+          .array(start, { minLength: T, maxLength: T })
+          .map((row) => row.sort((a, b) => a - b));
+        const starts = fc.oneof(
+          ofRows,
+          fc.array(ofQueries, { minLength: B, maxLength: B }).map((rows) => rows.flat()),
+        );
         return fc.record({ sizes: fc.constant(sizes), validFrom: fc.option(starts, { nil: undefined }) });
       });
     await fc.assert(

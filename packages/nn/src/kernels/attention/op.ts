@@ -5,8 +5,8 @@ export interface AttentionAttrs {
   readonly causal: boolean;
   /** How many of the keys count. */
   readonly length: number;
-  /** The first key of each row that counts. */
-  readonly validFrom?: readonly number[];
+  /** The first key that counts: of each row [B], or of each query [B, T], where it never falls within a row. */
+  readonly validFrom?: ArrayLike<number>;
 }
 
 export type AttentionInputs = [q: Tensor4D, k: Tensor4D, v: Tensor4D];

@@ -88,11 +88,14 @@ function visibility(
 ): Tensor {
   const rows = validFrom ? B : 1;
   const mask = new Float32Array(rows * g * T * S);
+  const perQuery = validFrom?.length === B * T;
   for (let b = 0; b < rows; b++) {
     for (let row = 0; row < g * T; row++) {
-      const last = causal ? S - T + (row % T) : S - 1;
+      const t = row % T;
+      const first = validFrom?.[perQuery ? b * T + t : b] ?? 0;
+      const last = causal ? S - T + t : S - 1;
       const at = (b * g * T + row) * S;
-      mask.fill(1, at + Math.min(validFrom?.[b] ?? 0, last + 1), at + last + 1);
+      mask.fill(1, at + Math.min(first, last + 1), at + last + 1);
     }
   }
   return tensor(mask, [rows, 1, g * T, S]);

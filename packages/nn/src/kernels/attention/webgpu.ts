@@ -37,23 +37,30 @@ interface Kind {
   readonly d: number;
   /** How many queries or keys a tile has. */
   readonly tile: number;
-  /** Whether rows of the batch begin with padding. */
-  readonly padded: boolean;
+  /** Where the keys begin that count: at the first of all, at one of each row of the batch, or at one of each query. */
+  readonly begins: "first" | "row" | "query";
 }
 
+const firstKeyCode = {
+  first: "0u",
+  row: "u32(validFrom[batch])",
+  query: "u32(validFrom[batch * u.T + row % u.T])",
+} as const;
+
 /** WGSL that all programs begin with; the query of a row sees the keys from firstKey up to, not with, endOfKeys. */
-const commonCode = ({ d, tile, padded }: Kind): string => /* wgsl */ `${wgslMath}
+const commonCode = ({ d, tile, begins }: Kind): string => /* wgsl */ `${wgslMath}
 const d = ${d}u;
 const TILE = ${tile}u;
-fn firstKey(batch: u32) -> u32 { return ${padded ? "u32(validFrom[batch])" : "0u"}; }
+fn firstKey(batch: u32, row: u32) -> u32 { return ${firstKeyCode[begins]}; }
 fn endOfKeys(row: u32) -> u32 { return select(u.S, u.S - u.T + row % u.T + 1u, u.causal == 1u); }`;
 
-const paddedReads = ({ padded }: Kind): Record<string, string> => (padded ? { validFrom: "i32" } : {});
+const startReads = ({ begins }: Kind): Record<string, string> =>
+  begins === "first" ? {} : { validFrom: "i32" };
 
 const memo = new Map<string, WgslProgram>();
 
 function programOf(name: string, kind: Kind, make: () => Omit<WgslProgram, "name">): WgslProgram {
-  const full = `${name} of ${kind.d} by ${kind.tile}${kind.padded ? ", padded" : ""}`;
+  const full = `${name} of ${kind.d} by ${kind.tile}, from ${kind.begins}`;
   const known = memo.get(full) ?? { name: full, ...make() };
   memo.set(full, known);
   return known;
@@ -87,7 +94,7 @@ const loadColumns = ({ d }: Kind, array: string, first: string): string =>
 function forwardProgram(kind: Kind): WgslProgram {
   const { d, tile } = kind;
   return programOf("attention", kind, () => ({
-    reads: { q: "f32", k: "f32", v: "f32", ...paddedReads(kind) },
+    reads: { q: "f32", k: "f32", v: "f32", ...startReads(kind) },
     writes: { y: "f32", lse: "f32" },
     uniforms,
     workgroupSize: GROUP,
@@ -105,7 +112,7 @@ fn main(group: u32, local: u32) {
   let head = group / tiles; // of keys, over all of the batch
   let row0 = group % tiles * TILE;
   let count = min(TILE, perHead - row0);
-  let begin = firstKey(head / u.Hkv);
+  let batch = head / u.Hkv;
   for (var i = local; i < d * TILE; i += WORKGROUP) {
     let row = row0 + min(i % TILE, count - 1u);
     queries[i] = q[(head * perHead + row) * d + i / TILE] * u.scale;
@@ -115,8 +122,12 @@ fn main(group: u32, local: u32) {
     total[local] = 0.0;
   }
   ${eachSum(kind, "var sum# = 0.0;")}
+  var begin = u.S;
   var end = 0u;
-  for (var i = 0u; i < count; i++) { end = max(end, endOfKeys(row0 + i)); }
+  for (var i = 0u; i < count; i++) {
+    begin = min(begin, firstKey(batch, row0 + i));
+    end = max(end, endOfKeys(row0 + i));
+  }
   workgroupBarrier();
   for (var piece = begin / WORKGROUP * WORKGROUP; piece < end; piece += WORKGROUP) {
     let key = piece + local;
@@ -126,7 +137,7 @@ fn main(group: u32, local: u32) {
       let part = k[atKey + j];
       ${each(kind, "s# = fma(part, queries[j * TILE + #u], s#);")}
     }
-    ${each(kind, "scores[#u * WORKGROUP + local] = select(HIDDEN, s#, key >= begin && key < endOfKeys(row0 + #u));")}
+    ${each(kind, "scores[#u * WORKGROUP + local] = select(HIDDEN, s#, key >= firstKey(batch, row0 + #u) && key < endOfKeys(row0 + #u));")}
     workgroupBarrier();
     if (local < TILE) {
       var largest = top[local];
@@ -190,7 +201,7 @@ fn weightOf(score: f32, at: u32, seen: bool) -> f32 { return select(0.0, exponen
 function queryGradProgram(kind: Kind): WgslProgram {
   const { d, tile } = kind;
   return programOf("attentionGrad, queries", kind, () => ({
-    reads: { q: "f32", k: "f32", v: "f32", dy: "f32", stats: "f32", ...paddedReads(kind) },
+    reads: { q: "f32", k: "f32", v: "f32", dy: "f32", stats: "f32", ...startReads(kind) },
     writes: { dq: "f32" },
     uniforms,
     workgroupSize: GROUP,
@@ -205,15 +216,19 @@ fn main(group: u32, local: u32) {
   let head = group / tiles;
   let row0 = group % tiles * TILE;
   let count = min(TILE, perHead - row0);
-  let begin = firstKey(head / u.Hkv);
+  let batch = head / u.Hkv;
   for (var i = local; i < d * TILE; i += WORKGROUP) {
     let at = (head * perHead + row0 + min(i % TILE, count - 1u)) * d + i / TILE;
     queries[i] = q[at] * u.scale;
     arriving[i] = dy[at];
   }
   ${eachSum(kind, "var sum# = 0.0;")}
+  var begin = u.S;
   var end = 0u;
-  for (var i = 0u; i < count; i++) { end = max(end, endOfKeys(row0 + i)); }
+  for (var i = 0u; i < count; i++) {
+    begin = min(begin, firstKey(batch, row0 + i));
+    end = max(end, endOfKeys(row0 + i));
+  }
   workgroupBarrier();
   for (var piece = begin / WORKGROUP * WORKGROUP; piece < end; piece += WORKGROUP) {
     let key = piece + local;
@@ -228,7 +243,7 @@ fn main(group: u32, local: u32) {
       kind,
       `{
       let at = head * perHead + row0 + min(#u, count - 1u);
-      let seen = key >= begin && key < endOfKeys(row0 + #u);
+      let seen = key >= firstKey(batch, row0 + #u) && key < endOfKeys(row0 + #u);
       slopes[#u * WORKGROUP + local] = weightOf(s#, at, seen) * (p# - stats[u.rows + at]);
     }`,
     )}
@@ -252,7 +267,7 @@ fn main(group: u32, local: u32) {
 function keyGradProgram(kind: Kind): WgslProgram {
   const { d, tile } = kind;
   return programOf("attentionGrad, keys", kind, () => ({
-    reads: { q: "f32", k: "f32", v: "f32", dy: "f32", stats: "f32", ...paddedReads(kind) },
+    reads: { q: "f32", k: "f32", v: "f32", dy: "f32", stats: "f32", ...startReads(kind) },
     writes: { dk: "f32", dv: "f32" },
     uniforms,
     workgroupSize: GROUP,
@@ -267,7 +282,7 @@ fn main(group: u32, local: u32) {
   let tiles = (u.capacity + TILE - 1u) / TILE;
   let head = group / tiles;
   let key0 = group % tiles * TILE;
-  let begin = firstKey(head / u.Hkv);
+  let batch = head / u.Hkv;
   for (var i = local; i < d * TILE; i += WORKGROUP) {
     let at = (head * u.capacity + min(key0 + i % TILE, u.capacity - 1u)) * d + i / TILE;
     keys[i] = k[at] * u.scale;
@@ -276,6 +291,9 @@ fn main(group: u32, local: u32) {
   ${eachSum(kind, "var sumK# = 0.0; var sumV# = 0.0;")}
   workgroupBarrier();
   for (var piece = 0u; piece < perHead; piece += WORKGROUP) {
+    let last = min(piece + WORKGROUP, perHead) - 1u;
+    // Pieces within one head's queries, all of which see only keys before the tile or behind it.
+    if (piece / u.T == last / u.T && (endOfKeys(last) <= key0 || firstKey(batch, piece) >= key0 + TILE)) { continue; }
     let row = min(piece + local, perHead - 1u);
     let at = head * perHead + row;
     ${each(kind, "var s# = 0.0; var p# = 0.0;")}
@@ -287,7 +305,7 @@ fn main(group: u32, local: u32) {
     ${each(
       kind,
       `{
-      let seen = piece + local < perHead && key0 + #u >= begin && key0 + #u < endOfKeys(row);
+      let seen = piece + local < perHead && key0 + #u >= firstKey(batch, row) && key0 + #u < endOfKeys(row);
       let weight = weightOf(s#, at, seen);
       weights[#u * WORKGROUP + local] = weight;
       slopes[#u * WORKGROUP + local] = weight * (p# - stats[u.rows + at]);
@@ -333,7 +351,7 @@ export function attention(host: WebGpuHost) {
     const y = host.output(q.shape, "float32") as Tensor4D;
     const lse = host.output([B, H, T], "float32") as Tensor3D;
     const perHead = (H / Hkv) * T;
-    const kind = { d, tile: tileFor(host, d, perHead, [1, 1]), padded: Boolean(attrs.validFrom) };
+    const kind = { d, tile: tileFor(host, d, perHead, [1, 1]), begins: beginsOf(q, attrs) };
     const run = { workgroups: B * Hkv * Math.ceil(perHead / kind.tile), uniforms: sizesOf(q, k, attrs) };
     host.run(forwardProgram(kind), { q, k, v, ...startsOf(attrs), y, lse }, run);
     return [y, lse];
@@ -350,13 +368,13 @@ export function attentionGrad(host: WebGpuHost) {
     host.run(statistics, { y, dy, lse, stats }, each);
 
     const uniforms = sizesOf(q, k, attrs);
-    const padded = Boolean(attrs.validFrom);
+    const begins = beginsOf(q, attrs);
     const inputs = { q, k, v, dy, stats, ...startsOf(attrs) };
     const perHead = (H / Hkv) * T;
-    const queries = { d, tile: tileFor(host, d, perHead, [2, 1]), padded };
+    const queries = { d, tile: tileFor(host, d, perHead, [2, 1]), begins };
     const queryTiles = B * Hkv * Math.ceil(perHead / queries.tile);
     host.run(queryGradProgram(queries), { ...inputs, dq }, { workgroups: queryTiles, uniforms });
-    const keys = { d, tile: Math.min(8, tileFor(host, d, capacity, [2, 2])), padded }; // two sums for each: half as many
+    const keys = { d, tile: Math.min(8, tileFor(host, d, capacity, [2, 2])), begins }; // two sums for each: half as many
     const keyTiles = B * Hkv * Math.ceil(capacity / keys.tile);
     host.run(keyGradProgram(keys), { ...inputs, dk, dv }, { workgroups: keyTiles, uniforms });
     return [dq, dk, dv];
@@ -369,7 +387,12 @@ function sizesOf(q: Tensor4D, k: Tensor4D, { causal, length }: AttentionAttrs): 
   return { rows: B * H * T, H, Hkv, T, S: length, capacity, scale: d ** -0.5, causal: Number(causal) };
 }
 
-/** The rows' first visible keys, where they begin with padding. Freed with the op's other intermediates. */
+function beginsOf(q: Tensor4D, { validFrom }: AttentionAttrs): Kind["begins"] {
+  if (!validFrom) return "first";
+  return validFrom.length === q.shape[0] ? "row" : "query";
+}
+
+/** The first visible keys, where they are not the first of all. Freed with the op's other intermediates. */
 function startsOf({ validFrom }: AttentionAttrs): { validFrom?: Tensor } {
   return validFrom ? { validFrom: tensor(Int32Array.from(validFrom)) } : {};
 }
