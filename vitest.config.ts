@@ -14,6 +14,7 @@ export default defineConfig({
     globalSetup: ["tools/testing/find-gpu.ts"],
     setupFiles: ["tools/testing/setup.ts"],
     testTimeout: 60_000,
+    hookTimeout: 60_000, // some start a program; vitest would give them ten seconds
     pool: "forks",
   },
 });
