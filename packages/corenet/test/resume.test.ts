@@ -17,7 +17,7 @@ beforeAll(async () => {
   writeFileSync(text, readFileSync(program, "utf8").repeat(10));
   expect((await trainInChild("whole")).code).toBe(0);
   uninterrupted = modelOf("whole");
-});
+}, 180_000);
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
