@@ -24,7 +24,9 @@ export {
 } from "./checkpoint.ts";
 export { type CheckpointStore, folderStore } from "./checkpoint-store.ts";
 export { ema } from "./ema.ts";
+export type { DeviceFailure, Fallback, FallbackEvent } from "./fallback.ts";
 export { clipByGlobalNorm, clipFactor, globalNorm } from "./global-norm.ts";
+export { memoryStore } from "./memory-store.ts";
 export type { ParamGroup } from "./param-groups.ts";
 export type { BatchSource, Json, Resumable } from "./resumable.ts";
 export {

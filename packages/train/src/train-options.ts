@@ -3,6 +3,7 @@ import type { Tensor, TensorTree } from "@corenet/tensor";
 import type { AdamwOptions } from "./adamw.ts";
 import type { SkippedCheckpoint, StepRecord } from "./checkpoint.ts";
 import type { CheckpointStore } from "./checkpoint-store.ts";
+import type { Fallback } from "./fallback.ts";
 import type { BatchSource, Resumable } from "./resumable.ts";
 import type { Schedule } from "./schedules.ts";
 
@@ -56,6 +57,11 @@ export interface TrainOptions<P extends TensorTree, B> {
   /** Keeps an exponential moving average of the parameters. @default none */
   ema?: { decay: number };
   checkpoint?: CheckpointOptions;
+  /**
+   * What a lost device does, or one without room: "stop" rejects with DeviceLostError or OutOfMemoryError, which names the
+   * checkpoint to go on from; or the run goes on by itself, on another backend and from its last copy. @default "stop"
+   */
+  onDeviceLost?: "stop" | Fallback;
   /** @default new Rng(0) */
   rng?: Rng;
   /** When aborted, training writes a checkpoint where it has a folder, and stops. */
@@ -83,6 +89,7 @@ export interface TrainResult<P> {
 export function checkTrainOptions<P extends TensorTree, B>(options: TrainOptions<P, B>): void {
   const { steps, accumulate = 1, clip = 1, ema, checkpoint } = options;
   const { everySteps = 1, everySeconds = 1, keep = 1 } = checkpoint ?? {};
+  const { onDeviceLost = "stop" } = options;
   const whole = (least: number) => (value: number) => Number.isSafeInteger(value) && value >= least;
   check("steps", steps, whole(0), "an integer >= 0");
   check("accumulate", accumulate, whole(1), "an integer >= 1");
@@ -91,6 +98,10 @@ export function checkTrainOptions<P extends TensorTree, B>(options: TrainOptions
   check("checkpoint.everySteps", everySteps, whole(1), "an integer >= 1");
   check("checkpoint.everySeconds", everySeconds, (value) => value > 0, "a number > 0");
   check("checkpoint.keep", keep, whole(1), "an integer >= 1");
+  if (onDeviceLost === "stop") return;
+  const { fallBackTo, snapshotEverySteps = 1 } = onDeviceLost;
+  check("the length of onDeviceLost.fallBackTo", fallBackTo.length, whole(1), "at least one backend");
+  check("onDeviceLost.snapshotEverySteps", snapshotEverySteps, whole(1), "an integer >= 1");
 }
 
 function check(name: string, value: number, fits: (value: number) => boolean, wanted: string): void {

@@ -18,15 +18,18 @@ import { type AdamwState, createAdamwState, disposeAdamwState, takeAdamwStep } f
 import {
   type Checkpoint,
   latestCheckpoint,
+  listCheckpoints,
   type StepRecord,
   saveCheckpoint,
   storeOf,
   type TensorRecord,
 } from "./checkpoint.ts";
+import type { CheckpointStore } from "./checkpoint-store.ts";
 import { ema } from "./ema.ts";
 import { clipFactor } from "./global-norm.ts";
 import { l2Norms } from "./kernels/l2-norms/op.ts";
 import { ruleOf } from "./param-groups.ts";
+import { folderTarget, isDue, type SaveTarget, snapshotTarget } from "./save-targets.ts";
 import type { TrainOptions, TrainResult } from "./train-options.ts";
 import { addTrees } from "./tree-arithmetic.ts";
 
@@ -40,6 +43,12 @@ interface RunState {
   rng: Rng;
 }
 
+/** Copies of a run in memory, and how often one is made. */
+export interface Snapshots {
+  readonly store: CheckpointStore;
+  readonly everySteps: number;
+}
+
 /** A training in progress: between two calls it stands after a whole number of steps. Dispose it. */
 export class TrainingRun<P extends TensorTree, B> {
   readonly #options: TrainOptions<P, B>;
@@ -47,27 +56,43 @@ export class TrainingRun<P extends TensorTree, B> {
   /** The position after the last finished step, as text: a source may change the object it gave. */
   #position: string;
   #extra: string;
-  #savedStep: number | null;
-  #savedMs = performance.now();
+  readonly #targets: readonly SaveTarget[];
+  /** The step at which the parameters were last seen to be finite. */
+  #checkedStep: number | null;
 
-  private constructor(options: TrainOptions<P, B>, state: RunState, savedStep: number | null) {
+  private constructor(options: TrainOptions<P, B>, state: RunState, targets: readonly SaveTarget[]) {
     this.#options = options;
     this.#state = state;
-    this.#savedStep = savedStep;
+    this.#targets = targets;
+    this.#checkedStep = targets.some(({ savedStep }) => savedStep === state.optimizer.step)
+      ? state.optimizer.step
+      : null;
     this.#position = "null";
     this.#extra = "null";
     this.#notePosition();
   }
 
-  /** From the newest checkpoint, or from the given parameters; then these are the first checkpoint. */
-  static async start<P extends TensorTree, B>(options: TrainOptions<P, B>): Promise<TrainingRun<P, B>> {
+  /**
+   * From the newest checkpoint, or from the given parameters; then these are the first checkpoint.
+   *
+   * @param snapshots - where copies of the run are kept beside the folder
+   */
+  static async start<P extends TensorTree, B>(
+    options: TrainOptions<P, B>,
+    snapshots?: Snapshots,
+  ): Promise<TrainingRun<P, B>> {
+    const targets = [
+      ...(snapshots ? [snapshotTarget(snapshots.store, snapshots.everySteps)] : []),
+      ...(options.checkpoint ? [folderTarget(options.checkpoint)] : []),
+    ];
     const trainable = trainableOf(options);
-    const saved = await resumed(options, trainable);
-    const fresh = !saved;
+    const newest = await newestTarget(targets);
+    const saved = newest ? await resumed(options, trainable, newest.store) : undefined;
     const state = saved ?? freshState(options, trainable);
+    if (newest && saved) newest.savedStep = state.optimizer.step;
     try {
-      const run = new TrainingRun(options, state, fresh ? null : state.optimizer.step);
-      if (fresh) await run.save(); // a folder that cannot be written is found now, not after an hour
+      const run = new TrainingRun(options, state, targets);
+      if (!saved) await run.#saveTo(targets); // a folder that cannot be written is found now, not after an hour
       return run;
     } catch (error) {
       disposeState(state);
@@ -113,17 +138,22 @@ export class TrainingRun<P extends TensorTree, B> {
 
     const ms = performance.now() - startMs;
     await onStep?.({ ...record, ...(tokens === undefined ? {} : { tokens }), ms, params: this.#tree() });
-    if (this.#isSaveDue()) await this.save();
+    const due = this.#targets.filter((target) => isDue(target, this.step));
+    if (due.length > 0) await this.#saveTo(due);
   }
 
   /** Writes a checkpoint, unless this step has one or there is no folder. */
   async save(): Promise<void> {
-    const { checkpoint: where, schedule } = this.#options;
+    await this.#saveTo(
+      this.#targets.filter(({ wantsEnd, savedStep }) => wantsEnd && savedStep !== this.step),
+    );
+  }
+
+  async #saveTo(targets: readonly SaveTarget[]): Promise<void> {
+    const { schedule } = this.#options;
     const { params, optimizer, ema: average, history, rng } = this.#state;
-    if (this.#savedStep === this.step) return;
-    await this.#checkParams();
-    this.#savedStep = this.step;
-    if (!where) return;
+    if (this.#checkedStep !== this.step) await this.#checkParams();
+    this.#checkedStep = this.step;
     const content: Checkpoint = {
       params,
       optimizer,
@@ -134,8 +164,12 @@ export class TrainingRun<P extends TensorTree, B> {
       schedule: { ...schedule.settings },
       extra: JSON.parse(this.#extra),
     };
-    await saveCheckpoint(where.folder, content, where.keep === undefined ? {} : { keep: where.keep });
-    this.#savedMs = performance.now();
+    for (const target of targets) {
+      const { store, keep } = target;
+      target.savedStep = this.step; // whatever comes of it, the end does not try again
+      await saveCheckpoint(store, content, keep === undefined ? {} : { keep });
+      target.savedMs = performance.now();
+    }
   }
 
   /** The parameters, and the average, as trees of the caller's own. */
@@ -211,17 +245,9 @@ export class TrainingRun<P extends TensorTree, B> {
 
   #notePosition(): void {
     const { checkpoint, batches } = this.#options;
-    if (!checkpoint) return;
+    if (this.#targets.length === 0) return;
     this.#position = JSON.stringify(batches.save()) ?? "null";
-    this.#extra = JSON.stringify(checkpoint.extra?.save()) ?? "null";
-  }
-
-  #isSaveDue(): boolean {
-    const { checkpoint } = this.#options;
-    if (!checkpoint) return false;
-    const { everySteps, everySeconds = everySteps === undefined ? 300 : Infinity } = checkpoint;
-    if (everySteps !== undefined && this.step % everySteps === 0) return true;
-    return performance.now() - this.#savedMs >= everySeconds * 1000;
+    this.#extra = JSON.stringify(checkpoint?.extra?.save()) ?? "null";
   }
 
   async #checkFinite(
@@ -259,7 +285,11 @@ export class TrainingRun<P extends TensorTree, B> {
   }
 }
 
-function trainableOf<P extends TensorTree, B>({ params, optimizer = {} }: TrainOptions<P, B>): TensorRecord {
+/** The parameters that are not frozen, by path; borrowed. */
+export function trainableOf<P extends TensorTree, B>({
+  params,
+  optimizer = {},
+}: TrainOptions<P, B>): TensorRecord {
   const { groups = [], weightDecay = 0.1 } = optimizer;
   const pathOf = new Map<number, string>();
   const trainable: [string, Tensor][] = [];
@@ -290,17 +320,27 @@ function freshState<P extends TensorTree, B>(options: TrainOptions<P, B>, traina
   };
 }
 
+/** The one with the newest checkpoint; of equals the first. */
+async function newestTarget(targets: readonly SaveTarget[]): Promise<SaveTarget | undefined> {
+  let newest: { target: SaveTarget; step: number } | undefined;
+  for (const target of targets) {
+    const step = (await listCheckpoints(target.store)).at(-1)?.step;
+    if (step !== undefined && !(newest && newest.step >= step)) newest = { target, step };
+  }
+  return newest?.target;
+}
+
 /** The state of the newest checkpoint, with the batches and the caller's own set back to it. */
 async function resumed<P extends TensorTree, B>(
   options: TrainOptions<P, B>,
   trainable: TensorRecord,
+  store: string | CheckpointStore,
 ): Promise<RunState | undefined> {
   const { checkpoint: where, batches, steps, signal } = options;
-  if (!where) return undefined;
   const shapes = Object.fromEntries(Object.entries(trainable).map(([path, leaf]) => [path, leaf.shape]));
-  const found = await latestCheckpoint(where.folder, {
+  const found = await latestCheckpoint(store, {
     expected: { params: shapes, ema: options.ema !== undefined },
-    onSkip: where.onSkip,
+    onSkip: where?.onSkip,
     signal,
   });
   if (!found) return undefined;
@@ -318,12 +358,12 @@ async function resumed<P extends TensorTree, B>(
   try {
     if (step > steps) {
       throw new RangeError(
-        `train: the newest checkpoint in ${storeOf(where.folder).name} is at step ${step}, expected at most steps, ` +
+        `train: the newest checkpoint in ${storeOf(store).name} is at step ${step}, expected at most steps, ` +
           `${steps}. Raise steps, or use another folder.`,
       );
     }
     batches.restore(found.batches);
-    where.extra?.restore(found.extra);
+    where?.extra?.restore(found.extra);
     return state;
   } catch (error) {
     disposeState(state);
