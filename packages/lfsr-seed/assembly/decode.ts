@@ -1,7 +1,6 @@
 // A packed matrix, or rows of it, as floats.
 
-import { storeTransposed } from "../../tensor/assembly/pack";
-import { decodePanel } from "./panel";
+import { decodeLines } from "./panel";
 import {
   codeBytes, codesAt, columnsOf, exponentsAt, isFlat, kindOf, lanesOf, seedsAt, sizeC, sizeK, sizeP,
 } from "./payload";
@@ -12,34 +11,9 @@ import { TABLE_BYTES, fillTables } from "./stream";
 @inline
 const GATHERED: usize = 32 + 8 * 128 + 16;
 
-// @ts-ignore: decorator
-@inline
-function roundUp(n: usize, to: usize): usize {
-  return ((n + to - 1) / to) * to;
-}
-
-/** Bytes of scratch that decoding needs: tables, eight gathered blocks, a panel and its transpose. */
+/** Bytes of scratch that decoding needs: tables, eight gathered blocks and their weights. */
 export function decodeScratchBytes(m: usize): usize {
-  return TABLE_BYTES + GATHERED + 2 * roundUp(<usize>sizeC(m) << 5, 16);
-}
-
-/** A panel [C, 8] as eight rows of C, `stride` bytes apart. */
-function transposePanel(panel: usize, C: i32, dst: usize, stride: usize): void {
-  if ((C & 3) != 0) {
-    for (let c: usize = 0; c < <usize>C; c++) {
-      for (let lane: usize = 0; lane < 8; lane++) {
-        store<f32>(dst + lane * stride + (c << 2), load<f32>(panel + (c << 5) + (lane << 2)));
-      }
-    }
-    return;
-  }
-  for (let c: usize = 0; c < <usize>C; c += 4) {
-    const from = panel + (c << 5), to = dst + (c << 2);
-    storeTransposed(v128.load(from), v128.load(from, 32), v128.load(from, 64), v128.load(from, 96), to, stride);
-    storeTransposed(
-      v128.load(from, 16), v128.load(from, 48), v128.load(from, 80), v128.load(from, 112), to + 4 * stride, stride,
-    );
-  }
+  return TABLE_BYTES + GATHERED + (<usize>sizeC(m) << 5);
 }
 
 /**
@@ -54,8 +28,7 @@ function decodeRun(
   const wide = sizeK(m) > 16;
   const even = (P & 1) == 0;
   const codes = work + 32, exponents = codes + 8 * 128;
-  const panel = work + GATHERED;
-  const lines = panel + roundUp(<usize>C << 5, 16);
+  const lines = work + GATHERED;
   const lastBlock = (end - 1) / C;
   for (let block = first / C; block <= lastBlock; block += 8) {
     let packed: u32 = 0;
@@ -72,13 +45,12 @@ function decodeRun(
       }
     }
     store<u32>(exponents, packed);
-    decodePanel(kind, m, tables, work, codes, exponents, panel);
     const from = max(block * C, first), to = min((block + 8) * C, end);
     const target = dst + (<usize>(from - first) << 2);
     if (to - from == 8 * C) {
-      transposePanel(panel, C, target, <usize>C << 2);
+      decodeLines(kind, m, tables, work, codes, exponents, target, <usize>C << 2);
     } else {
-      transposePanel(panel, C, lines, <usize>C << 2);
+      decodeLines(kind, m, tables, work, codes, exponents, lines, <usize>C << 2);
       memory.copy(target, lines + (<usize>(from - block * C) << 2), <usize>(to - from) << 2);
     }
   }
@@ -115,17 +87,16 @@ function decodeEightRows(
 ): void {
   const C = sizeC(m), lanes = <usize>lanesOf(m);
   const even = (sizeP(m) & 1) == 0;
-  const panel = scratch + TABLE_BYTES + GATHERED;
-  const lines = panel + roundUp(<usize>C << 5, 16);
+  const lines = scratch + TABLE_BYTES + GATHERED;
   for (let column = begin; column < end; column += C) {
     const block = <usize>(column / C) * lanes + row;
-    decodePanel(kind, m, scratch, seedsAt(m, block), codesAt(m, block), even ? exponentsAt(m, block) : 0, panel);
+    const seeds = seedsAt(m, block), codes = codesAt(m, block), exponents = even ? exponentsAt(m, block) : 0;
     const to = dst + (<usize>(column - begin) << 2);
     if (column + C <= end) {
-      transposePanel(panel, C, to, stride);
+      decodeLines(kind, m, scratch, seeds, codes, exponents, to, stride);
     } else {
       const bytes = <usize>(end - column) << 2;
-      transposePanel(panel, C, lines, <usize>C << 2);
+      decodeLines(kind, m, scratch, seeds, codes, exponents, lines, <usize>C << 2);
       for (let i: usize = 0; i < 8; i++) memory.copy(to + i * stride, lines + i * (<usize>C << 2), bytes);
     }
   }

@@ -3,6 +3,7 @@
 
 import { blockProduct, gemmPackedB, gemmScratchBytes, packedTileBytes } from "../../tensor/assembly/gemm";
 import { packA } from "../../tensor/assembly/pack";
+import { madd } from "../../tensor/assembly/simd";
 import { decodeScratchBytes, decodeTile } from "./decode";
 import { decodePanel } from "./panel";
 import {
@@ -66,12 +67,18 @@ function productOfPanels(m: usize, M: i32, x: usize, out: usize, scratch: usize,
   const tile = align(scratch + decodeScratchBytes(m));
   const panelsA = align(tile + packedTileBytes());
   const panelsB = panelsA + (<usize>(ROWS_X * atOnce * C) << 2);
-  for (let row = begin; row < end; row += ROWS) {
-    const rows = min(ROWS, end - row);
-    for (let group = 0; group < groups; group += atOnce) {
-      const last = min(groups, group + atOnce);
-      const depth = min(columns, last * C) - group * C;
-      const even = depth + (depth & 1);
+  const isSmall = M <= ROWS_X; // all of x is packed at once, and a panel is multiplied while the first cache has it
+  const inFours = isSmall && roundUp(M, 4) < roundUp(M, 6);
+  const rowsAtOnce = isSmall ? 8 : ROWS;
+  for (let group = 0; group < groups; group += atOnce) {
+    const last = min(groups, group + atOnce);
+    const depth = min(columns, last * C) - group * C;
+    const even = depth + (depth & 1);
+    const accumulate = group > 0 ? 1 : 0;
+    const from = x + (<usize>(group * C) << 2);
+    if (isSmall && !inFours) packA(0, from, columns, M, depth, panelsA);
+    for (let row = begin; row < end; row += rowsAtOnce) {
+      const rows = min(rowsAtOnce, end - row);
       // In order: what the last group of a panel has beyond the matrix is overwritten by the next panel.
       for (let i = 0; i < rows; i += 8) {
         let to = panelsB + (<usize>(i * even) << 2);
@@ -83,14 +90,75 @@ function productOfPanels(m: usize, M: i32, x: usize, out: usize, scratch: usize,
         }
         if (depth != even) memory.fill(panelsB + (<usize>(i * even + 8 * depth) << 2), 0, 32);
       }
+      const to = out + (<usize>row << 2);
+      if (inFours) {
+        for (let t = 0; t < M; t += 4) {
+          panelProduct(min(4, M - t), rows, depth, from + (<usize>t * <usize>columns << 2), columns, panelsB, to + <usize>t * stride, stride, accumulate, tile);
+        }
+        continue;
+      }
       for (let t = 0; t < M; t += ROWS_X) {
         const count = min(ROWS_X, M - t);
-        packA(0, x + (<usize>t * <usize>columns + <usize>(group * C) << 2), columns, count, depth, panelsA);
-        const to = out + <usize>t * stride + (<usize>row << 2);
-        blockProduct(count, rows, even, panelsA, panelsB, to, stride, 1, group > 0 ? 1 : 0, tile);
+        if (!isSmall) packA(0, from + (<usize>t * <usize>columns << 2), columns, count, depth, panelsA);
+        blockProduct(count, rows, even, panelsA, panelsB, to + <usize>t * stride, stride, 1, accumulate, tile);
       }
     }
   }
+}
+
+/**
+ * out [count, rows] = or += x [count, depth] · panel [depth, 8], for up to four vectors and eight rows. What there are
+ * fewer of is computed again and not stored.
+ *
+ * @param tile - room for 4 x 8 numbers
+ */
+function panelProduct(
+  count: i32, rows: i32, depth: i32, x: usize, columns: i32, panel: usize, out: usize, stride: usize, accumulate: i32,
+  tile: usize,
+): void {
+  const xStride = <usize>columns << 2, last = <usize>(count - 1);
+  let x0 = x;
+  let x1 = x + min<usize>(1, last) * xStride, x2 = x + min<usize>(2, last) * xStride, x3 = x + min<usize>(3, last) * xStride;
+  let a0 = f32x4.splat(0), b0 = a0, a1 = a0, b1 = a0, a2 = a0, b2 = a0, a3 = a0, b3 = a0;
+  for (const end = panel + (<usize>depth << 5); panel < end; panel += 32) {
+    const a = v128.load(panel), b = v128.load(panel, 16);
+    let value = v128.load32_splat(x0);
+    a0 = madd(value, a, a0);
+    b0 = madd(value, b, b0);
+    value = v128.load32_splat(x1);
+    a1 = madd(value, a, a1);
+    b1 = madd(value, b, b1);
+    value = v128.load32_splat(x2);
+    a2 = madd(value, a, a2);
+    b2 = madd(value, b, b2);
+    value = v128.load32_splat(x3);
+    a3 = madd(value, a, a3);
+    b3 = madd(value, b, b3);
+    x0 += 4;
+    x1 += 4;
+    x2 += 4;
+    x3 += 4;
+  }
+  v128.store(tile, a0);
+  v128.store(tile, b0, 16);
+  v128.store(tile, a1, 32);
+  v128.store(tile, b1, 48);
+  v128.store(tile, a2, 64);
+  v128.store(tile, b2, 80);
+  v128.store(tile, a3, 96);
+  v128.store(tile, b3, 112);
+  for (let t = 0; t < count; t++, out += stride, tile += 32) {
+    for (let i: usize = 0; i < <usize>rows << 2; i += 4) {
+      const value = load<f32>(tile + i);
+      store<f32>(out + i, accumulate ? load<f32>(out + i) + value : value);
+    }
+  }
+}
+
+// @ts-ignore: decorator
+@inline
+function roundUp(n: i32, to: i32): i32 {
+  return ((n + to - 1) / to) * to;
 }
 
 function productOfRows(m: usize, M: i32, x: usize, out: usize, scratch: usize, begin: i32, end: i32): void {

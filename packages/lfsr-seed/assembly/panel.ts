@@ -1,30 +1,29 @@
-// Eight blocks to floats at once, one in each lane: a panel [C, 8]. What a lane gets is exact, an integer times
-// float32(1 / H) 2^exponent, rounded once.
+// Eight blocks to floats at once. What each weight gets is exact, an integer times float32(1 / H) 2^exponent, rounded
+// once. The kernels of one configuration each never touch a table: the bits after a seed come from shifts of eight
+// seeds side by side, and a state is a shift of 32 neighbouring bits.
 
-import {
-  ANY, FOUR, FOUR_HALF, codeBytes, expBiasOf, kindOf, sizeC, sizeK, sizeP, unitOf,
-} from "./payload";
-import { bitsByTable, stepByTable } from "./stream";
+import { storeTransposed } from "../../tensor/assembly/pack";
+import { constant } from "../../tensor/assembly/simd";
+import { ANY, FOUR, FOUR_HALF, codeBytes, expBiasOf, sizeC, sizeK, sizeP, unitOf } from "./payload";
+import { stepByTable } from "./stream";
 
-/** State n of eight registers as S = V - 2^15: the 16 bits from bit n on of 64, of which w0 to w3 are the sixteens. */
+/**
+ * The 16 bits that follow 16 others in the streams of eight registers, the oldest bit lowest.
+ *
+ * With x_{n+16} = x_n + x_{n+1} + x_{n+3} + x_{n+12} over GF(2) and z a shift to the left, the next word is
+ * r + (z^4 + z^13 + z^15) next, where r is what the known bits give; and mod z^16
+ * 1 / (1 + z^4 + z^13 + z^15) = (1 + z^4)(1 + z^8) + z^13 + z^15.
+ */
 // @ts-ignore: decorator
 @inline
-function stateOf(n: i32, w0: v128, w1: v128, w2: v128, w3: v128, flip: v128): v128 {
-  let low: v128, high: v128;
-  if (n < 16) {
-    low = w0;
-    high = w1;
-  } else if (n < 32) {
-    low = w1;
-    high = w2;
-  } else {
-    low = w2;
-    high = w3;
-  }
-  const at = n & 15;
-  if (n == 48) return v128.xor(w3, flip);
-  if (at == 0) return v128.xor(low, flip);
-  return v128.xor(v128.or(i16x8.shr_u(low, at), i16x8.shl(high, 16 - at)), flip);
+function nextWord(word: v128): v128 {
+  const r = v128.xor(
+    v128.xor(word, i16x8.shr_u(word, 1)),
+    v128.xor(i16x8.shr_u(word, 3), i16x8.shr_u(word, 12)),
+  );
+  const fours = v128.xor(r, i16x8.shl(r, 4));
+  const ends = i16x8.shl(v128.xor(r, i16x8.shl(r, 2)), 13);
+  return v128.xor(v128.xor(fours, i16x8.shl(fours, 8)), ends);
 }
 
 // @ts-ignore: decorator
@@ -38,44 +37,65 @@ function zipHigh(a: v128, b: v128): v128 {
   return v128.shuffle<i16>(a, b, 4, 12, 5, 13, 6, 14, 7, 15);
 }
 
-/** Weight c of eight blocks, P = 3. qLow, qHigh: q0 and q1 side by side. */
+/** States n and n + 1 side by side as S = V - 2^15, of 32 bits in each lane; n <= 15. */
 // @ts-ignore: decorator
 @inline
-function weights3(
-  c: i32, w0: v128, w1: v128, w2: v128, flip: v128, qLow: v128, qHigh: v128, q2: v128, low: v128, high: v128,
-  dst: usize,
-): void {
-  const s0 = stateOf(3 * c + 1, w0, w1, w2, w2, flip);
-  const s1 = stateOf(3 * c + 2, w0, w1, w2, w2, flip);
-  const s2 = stateOf(3 * c + 3, w0, w1, w2, w2, flip);
-  const a = i32x4.add(i32x4.dot_i16x8_s(zipLow(s0, s1), qLow), i32x4.extmul_low_i16x8_s(s2, q2));
-  const b = i32x4.add(i32x4.dot_i16x8_s(zipHigh(s0, s1), qHigh), i32x4.extmul_high_i16x8_s(s2, q2));
-  v128.store(dst + <usize>(c << 5), f32x4.mul(f32x4.convert_i32x4_s(a), low));
-  v128.store(dst + <usize>(c << 5), f32x4.mul(f32x4.convert_i32x4_s(b), high), 16);
+function twoStates(n: i32, bits: v128, flip: v128): v128 {
+  const first = n == 0 ? bits : i32x4.shr_u(bits, n);
+  const second = n == 15 ? bits : i32x4.shl(bits, 15 - n);
+  return v128.xor(v128.shuffle<i16>(first, second, 0, 9, 2, 11, 4, 13, 6, 15), flip);
 }
 
-/** Weight c of eight blocks, P = 4. */
+/** Weight c of four blocks, P = 3; `bits` from bit `start` of their streams on. q2 has 0 beside each. */
 // @ts-ignore: decorator
 @inline
-function weights4(
-  c: i32, w0: v128, w1: v128, w2: v128, w3: v128, flip: v128, qLow: v128, qHigh: v128, rLow: v128, rHigh: v128,
-  low: v128, high: v128, dst: usize,
-): void {
-  const s0 = stateOf(4 * c + 1, w0, w1, w2, w3, flip);
-  const s1 = stateOf(4 * c + 2, w0, w1, w2, w3, flip);
-  const s2 = stateOf(4 * c + 3, w0, w1, w2, w3, flip);
-  const s3 = stateOf(4 * c + 4, w0, w1, w2, w3, flip);
-  const a = i32x4.add(i32x4.dot_i16x8_s(zipLow(s0, s1), qLow), i32x4.dot_i16x8_s(zipLow(s2, s3), rLow));
-  const b = i32x4.add(i32x4.dot_i16x8_s(zipHigh(s0, s1), qHigh), i32x4.dot_i16x8_s(zipHigh(s2, s3), rHigh));
-  v128.store(dst + <usize>(c << 5), f32x4.mul(f32x4.convert_i32x4_s(a), low));
-  v128.store(dst + <usize>(c << 5), f32x4.mul(f32x4.convert_i32x4_s(b), high), 16);
+function weight3(c: i32, start: i32, bits: v128, q01: v128, q2: v128, scale: v128, flip: v128): v128 {
+  const n = 3 * c + 1 - start;
+  const third = v128.xor(i32x4.shr_u(bits, n + 2), flip);
+  const sum = i32x4.add(i32x4.dot_i16x8_s(twoStates(n, bits, flip), q01), i32x4.dot_i16x8_s(third, q2));
+  return f32x4.mul(f32x4.convert_i32x4_s(sum), scale);
 }
 
-/** unit · 2^(bias + code) of four lanes; exact. */
+/** Weight c of four blocks, P = 4. */
 // @ts-ignore: decorator
 @inline
-function scales(codes: v128, bias: v128, unit: v128): v128 {
-  return f32x4.mul(unit, i32x4.shl(i32x4.add(codes, bias), 23));
+function weight4(c: i32, start: i32, bits: v128, q01: v128, q23: v128, scale: v128, flip: v128): v128 {
+  const n = 4 * c + 1 - start;
+  const sum = i32x4.add(
+    i32x4.dot_i16x8_s(twoStates(n, bits, flip), q01),
+    i32x4.dot_i16x8_s(twoStates(n + 2, bits, flip), q23),
+  );
+  return f32x4.mul(f32x4.convert_i32x4_s(sum), scale);
+}
+
+/**
+ * Weights c to c + 3 of four blocks: a vector each `stride` bytes apart, or as rows four neighbours of each block.
+ */
+// @ts-ignore: decorator
+@inline
+function storeFour(asRows: bool, a: v128, b: v128, c: v128, d: v128, dst: usize, stride: usize): void {
+  if (asRows) {
+    storeTransposed(a, b, c, d, dst, stride);
+    return;
+  }
+  v128.store(dst, a);
+  v128.store(dst + stride, b);
+  v128.store(dst + 2 * stride, c);
+  v128.store(dst + 3 * stride, d);
+}
+
+/** unit 2^(expBias + code) of four lanes: the code goes to the field of the exponent. */
+// @ts-ignore: decorator
+@inline
+function scales(codes: v128, lowest: v128): v128 {
+  return i32x4.add(i32x4.shl(codes, 23), lowest);
+}
+
+/** The bits of float32(1 / (2^15 - 1)) 2^expBias, in four lanes. */
+// @ts-ignore: decorator
+@inline
+function lowestScale(m: usize): v128 {
+  return i32x4.splat(0x38000100 + (expBiasOf(m) << 23));
 }
 
 /** Eight exponent codes, a nibble each at `exponents`, as i16x8. */
@@ -88,79 +108,106 @@ function exponentCodes(exponents: usize): v128 {
   return v128.and(i16x8.shr_u(moved, 4), i16x8.splat(15));
 }
 
-/** C = 8, P = 3. */
-function panel3(m: usize, tables: usize, seeds: usize, codes: usize, dst: usize): void {
+/** Four blocks of C = 8, P = 3. near: bits 0 to 31 of their streams; far: 16 to 47. */
+// @ts-ignore: decorator
+@inline
+function fourBlocks3(
+  asRows: bool, near: v128, far: v128, q01: v128, q2: v128, scale: v128, flip: v128, dst: usize, stride: usize,
+): void {
+  const step = asRows ? 16 : 4 * stride;
+  storeFour(
+    asRows,
+    weight3(0, 0, near, q01, q2, scale, flip), weight3(1, 0, near, q01, q2, scale, flip),
+    weight3(2, 0, near, q01, q2, scale, flip), weight3(3, 0, near, q01, q2, scale, flip),
+    dst, stride,
+  );
+  storeFour(
+    asRows,
+    weight3(4, 0, near, q01, q2, scale, flip), weight3(5, 16, far, q01, q2, scale, flip),
+    weight3(6, 16, far, q01, q2, scale, flip), weight3(7, 16, far, q01, q2, scale, flip),
+    dst + step, stride,
+  );
+}
+
+/** Eight blocks of C = 8, P = 3. */
+// @ts-ignore: decorator
+@inline
+function blocks3(asRows: bool, m: usize, seeds: usize, codes: usize, dst: usize, stride: usize): void {
   const w0 = v128.load(seeds);
-  // The bits after the seeds go through memory, at the end of the panel, which is written last.
-  for (let i: usize = 0; i < 8; i++) {
-    const next = <u32>bitsByTable(tables, load<u16>(seeds + (i << 1)));
-    store<u16>(dst + (i << 1), <u16>next, 224);
-    store<u16>(dst + (i << 1), <u16>(next >> 16), 240);
-  }
-  const w1 = v128.load(dst, 224), w2 = v128.load(dst, 240);
+  const w1 = nextWord(w0);
+  const w2 = nextWord(w1);
   const words = v128.load(codes); // exponent code, q0, q1, q2 from the lowest nibble on
   const q0 = i16x8.shr_s(i16x8.shl(words, 8), 12);
   const q1 = i16x8.shr_s(i16x8.shl(words, 4), 12);
   const q2 = i16x8.shr_s(words, 12);
-  const exponents = v128.and(words, i16x8.splat(15));
-  const bias = i32x4.splat(127 + expBiasOf(m)), unit = f32x4.splat(unitOf(m));
-  const low = scales(i32x4.extend_low_i16x8_u(exponents), bias, unit);
-  const high = scales(i32x4.extend_high_i16x8_u(exponents), bias, unit);
-  const qLow = zipLow(q0, q1), qHigh = zipHigh(q0, q1);
-  const flip = i16x8.splat(-32768);
-  weights3(0, w0, w1, w2, flip, qLow, qHigh, q2, low, high, dst);
-  weights3(1, w0, w1, w2, flip, qLow, qHigh, q2, low, high, dst);
-  weights3(2, w0, w1, w2, flip, qLow, qHigh, q2, low, high, dst);
-  weights3(3, w0, w1, w2, flip, qLow, qHigh, q2, low, high, dst);
-  weights3(4, w0, w1, w2, flip, qLow, qHigh, q2, low, high, dst);
-  weights3(5, w0, w1, w2, flip, qLow, qHigh, q2, low, high, dst);
-  weights3(6, w0, w1, w2, flip, qLow, qHigh, q2, low, high, dst);
-  weights3(7, w0, w1, w2, flip, qLow, qHigh, q2, low, high, dst);
+  const exponents = i16x8.shr_u(i16x8.shl(words, 12), 12);
+  const lowest = lowestScale(m);
+  const flip = constant(0x80008000);
+  fourBlocks3(
+    asRows, zipLow(w0, w1), zipLow(w1, w2), zipLow(q0, q1), i32x4.extend_low_i16x8_u(q2),
+    scales(i32x4.extend_low_i16x8_u(exponents), lowest), flip, dst, stride,
+  );
+  fourBlocks3(
+    asRows, zipHigh(w0, w1), zipHigh(w1, w2), zipHigh(q0, q1), i32x4.extend_high_i16x8_u(q2),
+    scales(i32x4.extend_high_i16x8_u(exponents), lowest), flip, dst + (asRows ? 4 * stride : 16), stride,
+  );
 }
 
-/** C = 8 or 12, P = 4. */
+/** Four blocks of P = 4. near, far, last: bits 0, 16 and 32 of their streams and the 31 after each. */
 // @ts-ignore: decorator
 @inline
-function panel4(C: i32, m: usize, tables: usize, seeds: usize, codes: usize, exponents: usize, dst: usize): void {
+function fourBlocks4(
+  C: i32, asRows: bool, near: v128, far: v128, last: v128, q01: v128, q23: v128, scale: v128, flip: v128, dst: usize,
+  stride: usize,
+): void {
+  const step = asRows ? 16 : 4 * stride;
+  storeFour(
+    asRows,
+    weight4(0, 0, near, q01, q23, scale, flip), weight4(1, 0, near, q01, q23, scale, flip),
+    weight4(2, 0, near, q01, q23, scale, flip), weight4(3, 0, near, q01, q23, scale, flip),
+    dst, stride,
+  );
+  storeFour(
+    asRows,
+    weight4(4, 16, far, q01, q23, scale, flip), weight4(5, 16, far, q01, q23, scale, flip),
+    weight4(6, 16, far, q01, q23, scale, flip), weight4(7, 16, far, q01, q23, scale, flip),
+    dst + step, stride,
+  );
+  if (C == 8) return;
+  storeFour(
+    asRows,
+    weight4(8, 32, last, q01, q23, scale, flip), weight4(9, 32, last, q01, q23, scale, flip),
+    weight4(10, 32, last, q01, q23, scale, flip), weight4(11, 32, last, q01, q23, scale, flip),
+    dst + 2 * step, stride,
+  );
+}
+
+/** Eight blocks of C = 8 or 12, P = 4. */
+// @ts-ignore: decorator
+@inline
+function blocks4(
+  C: i32, asRows: bool, m: usize, seeds: usize, codes: usize, exponents: usize, dst: usize, stride: usize,
+): void {
   const w0 = v128.load(seeds);
-  for (let i: usize = 0; i < 8; i++) {
-    const next = bitsByTable(tables, load<u16>(seeds + (i << 1)));
-    store<u16>(dst + (i << 1), <u16>next, 208);
-    store<u16>(dst + (i << 1), <u16>(next >> 16), 224);
-    store<u16>(dst + (i << 1), <u16>(next >> 32), 240);
-  }
-  const w1 = v128.load(dst, 208), w2 = v128.load(dst, 224), w3 = v128.load(dst, 240);
+  const w1 = nextWord(w0);
+  const w2 = nextWord(w1);
+  const w3 = C == 8 ? w2 : nextWord(w2);
   const words = v128.load(codes); // q0 to q3 from the lowest nibble on
   const q0 = i16x8.shr_s(i16x8.shl(words, 12), 12);
   const q1 = i16x8.shr_s(i16x8.shl(words, 8), 12);
   const q2 = i16x8.shr_s(i16x8.shl(words, 4), 12);
   const q3 = i16x8.shr_s(words, 12);
   const codesOf = exponentCodes(exponents);
-  const bias = i32x4.splat(127 + expBiasOf(m)), unit = f32x4.splat(unitOf(m));
-  const low = scales(i32x4.extend_low_i16x8_u(codesOf), bias, unit);
-  const high = scales(i32x4.extend_high_i16x8_u(codesOf), bias, unit);
-  const qLow = zipLow(q0, q1), qHigh = zipHigh(q0, q1), rLow = zipLow(q2, q3), rHigh = zipHigh(q2, q3);
-  const flip = i16x8.splat(-32768);
-  weights4(0, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(1, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(2, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(3, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(4, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(5, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(6, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(7, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  if (C == 8) return;
-  weights4(8, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(9, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(10, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-  weights4(11, w0, w1, w2, w3, flip, qLow, qHigh, rLow, rHigh, low, high, dst);
-}
-
-function panel4of8(m: usize, tables: usize, seeds: usize, codes: usize, exponents: usize, dst: usize): void {
-  panel4(8, m, tables, seeds, codes, exponents, dst);
-}
-function panel4of12(m: usize, tables: usize, seeds: usize, codes: usize, exponents: usize, dst: usize): void {
-  panel4(12, m, tables, seeds, codes, exponents, dst);
+  const lowest = lowestScale(m);
+  const flip = constant(0x80008000);
+  fourBlocks4(
+    C, asRows, zipLow(w0, w1), zipLow(w1, w2), zipLow(w2, w3), zipLow(q0, q1), zipLow(q2, q3),
+    scales(i32x4.extend_low_i16x8_u(codesOf), lowest), flip, dst, stride,
+  );
+  fourBlocks4(
+    C, asRows, zipHigh(w0, w1), zipHigh(w1, w2), zipHigh(w2, w3), zipHigh(q0, q1), zipHigh(q2, q3),
+    scales(i32x4.extend_high_i16x8_u(codesOf), lowest), flip, dst + (asRows ? 4 * stride : 16), stride,
+  );
 }
 
 /** Nibble k of those at an address. */
@@ -170,25 +217,27 @@ function nibble(address: usize, k: i32): i32 {
   return (<i32>load<u8>(address + <usize>(k >> 1)) >> ((k & 1) << 2)) & 15;
 }
 
-/** Any configuration, state by state. */
-function panelOfAny(m: usize, tables: usize, seeds: usize, codes: usize, exponents: usize, dst: usize): void {
+/** Any configuration, state by state: weight c of block i goes to `c cStride + i stride` bytes behind dst. */
+function blocksOfAny(
+  m: usize, tables: usize, seeds: usize, codes: usize, exponents: usize, dst: usize, cStride: usize, stride: usize,
+): void {
   const C = sizeC(m), P = sizeP(m), K = sizeK(m), bytes = <usize>codeBytes(m);
   const odd = P & 1;
   const half = 1 << (K - 1);
   const unit = unitOf(m);
-  for (let lane = 0; lane < 8; lane++) {
-    const code = odd ? nibble(codes, 0) : nibble(exponents, lane);
+  for (let block = 0; block < 8; block++, codes += bytes, dst += stride) {
+    const code = odd ? nibble(codes, 0) : nibble(exponents, block);
     const scale = unit * reinterpret<f32>((127 + expBiasOf(m) + code) << 23);
-    let state: u32 = K <= 16 ? <u32>load<u16>(seeds + (<usize>lane << 1)) : load<u32>(seeds + (<usize>lane << 2));
-    for (let c = 0; c < C; c++) {
+    let state: u32 = K <= 16 ? <u32>load<u16>(seeds + (<usize>block << 1)) : load<u32>(seeds + (<usize>block << 2));
+    let to = dst;
+    for (let c = 0; c < C; c++, to += cStride) {
       let sum = 0;
       for (let p = 0; p < P; p++) {
         state = stepByTable(tables, state);
         sum += (<i32>state - half) * ((nibble(codes, odd + p) << 28) >> 28);
       }
-      store<f32>(dst + (<usize>(8 * c + lane) << 2), <f32>sum * scale);
+      store<f32>(to, <f32>sum * scale);
     }
-    codes += bytes;
   }
 }
 
@@ -197,13 +246,23 @@ function panelOfAny(m: usize, tables: usize, seeds: usize, codes: usize, exponen
  *
  * @param seeds, codes - of the eight, side by side
  * @param exponents - their codes, a nibble each; P even
- * @param tables - as `fillTables` made them
+ * @param tables - as `fillTables` made them, for `kind` ANY
  */
 export function decodePanel(
   kind: i32, m: usize, tables: usize, seeds: usize, codes: usize, exponents: usize, dst: usize,
 ): void {
-  if (kind == FOUR) panel3(m, tables, seeds, codes, dst);
-  else if (kind == FOUR_HALF) panel4of8(m, tables, seeds, codes, exponents, dst);
-  else if (kind == ANY) panelOfAny(m, tables, seeds, codes, exponents, dst);
-  else panel4of12(m, tables, seeds, codes, exponents, dst);
+  if (kind == FOUR) blocks3(false, m, seeds, codes, dst, 32);
+  else if (kind == FOUR_HALF) blocks4(8, false, m, seeds, codes, exponents, dst, 32);
+  else if (kind == ANY) blocksOfAny(m, tables, seeds, codes, exponents, dst, 32, 4);
+  else blocks4(12, false, m, seeds, codes, exponents, dst, 32);
+}
+
+/** As `decodePanel`, eight rows of C, `stride` bytes apart. */
+export function decodeLines(
+  kind: i32, m: usize, tables: usize, seeds: usize, codes: usize, exponents: usize, dst: usize, stride: usize,
+): void {
+  if (kind == FOUR) blocks3(true, m, seeds, codes, dst, stride);
+  else if (kind == FOUR_HALF) blocks4(8, true, m, seeds, codes, exponents, dst, stride);
+  else if (kind == ANY) blocksOfAny(m, tables, seeds, codes, exponents, dst, 4, stride);
+  else blocks4(12, true, m, seeds, codes, exponents, dst, stride);
 }

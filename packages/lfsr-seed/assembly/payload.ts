@@ -90,7 +90,7 @@ export function exponentsAt(m: usize, block: usize): usize {
   return m + <usize>load<u32>(m, 48) + (block >> 1);
 }
 
-/** Configurations with kernels of their own: K = 16, decimation 1. */
+/** Configurations with kernels of their own: K = 16, the paper's taps, decimation 1. */
 // @ts-ignore: decorator
 @inline
 export const ANY: i32 = 0;
@@ -107,8 +107,12 @@ export const FOUR_HALF: i32 = 2;
 @inline
 export const THREE: i32 = 3;
 
+// @ts-ignore: decorator
+@inline
+const PAPER_TAPS: u32 = 0x100b;
+
 export function kindOf(m: usize): i32 {
-  if (sizeK(m) != 16 || decimationOf(m) != 1) return ANY;
+  if (sizeK(m) != 16 || tapsOf(m) != PAPER_TAPS || decimationOf(m) != 1) return ANY;
   const C = sizeC(m), P = sizeP(m);
   if (C == 8 && P == 3) return FOUR;
   if (C == 8 && P == 4) return FOUR_HALF;

@@ -13,19 +13,20 @@ import { packPayload, unpackPayload } from "./payload.ts";
 
 const modes: readonly LfsrMode[] = ["fused", "lazy", "eager"];
 
-/** The three with a name, and what only the path for any configuration takes: odd P, many seeds, few, decimated. */
+/** The three with a name, and what only the path for any configuration takes: other taps, odd P, many seeds, few, decimated. */
 const configs: readonly RandomCodesOptions[] = [
   { bits: 4 },
   { bits: 3 },
   { bits: 4.5 },
   { bits: 4, decimation: 8 },
+  { C: 8, P: 3, K: 16, taps: 0x2d },
   { C: 5, P: 1, K: 9 },
   { C: 7, P: 2, K: 20 },
   { C: 10, P: 5, K: 16 },
   { C: 4, P: 2, K: 8 },
 ];
-const nameOf = ({ bits, C, P, K, decimation }: RandomCodesOptions) =>
-  `${bits ?? `(${C}, ${P}, ${K})`}${decimation ? ` d=${decimation}` : ""}`;
+const nameOf = ({ bits, C, P, K, taps, decimation }: RandomCodesOptions) =>
+  `${bits ?? `(${C}, ${P}, ${K})`}${taps ? ` taps ${taps}` : ""}${decimation ? ` d=${decimation}` : ""}`;
 const named = configs.map((options) => [nameOf(options), options] as const);
 
 const noise = (rows: number, columns: number, seed = 1): Tensor2D =>
@@ -100,6 +101,15 @@ test.each(named)("%s: a payload comes back as it was", (_, options) => {
 });
 
 onEveryBackend((backend) => {
+  test.each([3, 4, 4.5] as const)("%s bits: every seed gives the weights of the decoder", async (bits) => {
+    const { C } = randomCodes(1, 1, { bits }).config;
+    const codes = randomCodes(256, 256 * C, { bits });
+    codes.seeds.set(Uint16Array.from({ length: 65535 }, (_, i) => i + 1));
+    using matrix = await LfsrMatrix.create(codes);
+    const rows = Int32Array.from({ length: 256 }, (_, i) => i);
+    expect(await readData(matrix.unpackRows(tensor(rows)))).toEqual(decodeTensor(codes));
+  });
+
   describe.each(named)("%s", (_, options) => {
     test("unpacks to the very bits of the decoder, in both layouts", async () => {
       for (const layout of ["rows", "flat"] as const) {

@@ -15,6 +15,7 @@ import {
   tidy,
 } from "@corenet/tensor";
 import type { LfsrTensor } from "../codec/lfsr-tensor.ts";
+import { lfsrTaps } from "../lfsr/taps.ts";
 import { type LfsrAttrs, lfsrMatMulOp, lfsrRowsOp, type Payload } from "./kernels/op.ts";
 import { packPayload, payloadGrid, unpackPayload } from "./payload.ts";
 
@@ -120,7 +121,8 @@ export class LfsrMatrix implements PackedMatrix, Disposable {
   }
 }
 
-/** Whether the kernels multiply a vector without decoding: the three configurations with a name. */
-function hasMatVec({ config: { C, P, K, decimation } }: LfsrTensor): boolean {
-  return K === 16 && decimation === 1 && ((C === 8 && (P === 3 || P === 4)) || (C === 12 && P === 4));
+/** Whether the kernels multiply a vector without decoding: the three configurations with a name, the paper's taps. */
+function hasMatVec({ config: { C, P, K, taps, decimation } }: LfsrTensor): boolean {
+  const isPaper = K === 16 && taps === lfsrTaps(K) && decimation === 1;
+  return isPaper && ((C === 8 && (P === 3 || P === 4)) || (C === 12 && P === 4));
 }

@@ -11,14 +11,14 @@ import type { LfsrAttrs, LfsrMatMulAttrs, Payload } from "./op.ts";
 
 const GRAIN_NS = 10_000; // less is not worth handing to another thread
 // What the kernels take on one core, about.
-const DECODE_NS = 0.8; // a weight, as rows
-const PANEL_NS = 0.55; // a weight, as panels
+const DECODE_NS = 0.6; // a weight, as rows
+const PANEL_NS = 0.5; // a weight, as panels
 const MULTIPLY_NS = 0.04; // a multiply-add on panels
 const MAT_VEC_NS = 0.3; // a weight, fused
 const GROUP_NS = 500; // the tables of a group, fused
 
-/** Vectors that are multiplied without decoding; for more the weights are decoded once. */
-const FUSED_VECTORS = 2;
+/** Vectors that are multiplied without decoding; for more it is faster to decode the weights once. */
+const FUSED_VECTORS = 1;
 /** Rows below which the tables of a group cost more than they spare. */
 const FUSED_ROWS = 192;
 const MOST_PARTS = 16;
