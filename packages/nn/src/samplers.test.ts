@@ -80,6 +80,36 @@ test("top-p keeps at least one", () => {
   expect(Array.from(keepTopP(Float64Array.of(1, 3, 2), 0))).toEqual([none, 3, none]);
 });
 
+test("top-p of a vocabulary is what sorting gives, equals and −∞ among them", () => {
+  const list = fc.array(
+    fc.oneof(fc.integer({ min: -4, max: 4 }), fc.double({ min: -9, max: 9, noNaN: true }), fc.constant(none)),
+    {
+      minLength: 1,
+      maxLength: 50,
+    },
+  );
+  fc.assert(
+    fc.property(list, fc.double({ min: 0, max: 0.999, noNaN: true }), (values, p) => {
+      fc.pre(values.some((x) => x > none));
+      const probabilities = probabilitiesOf(Float64Array.from(values));
+      const ascending = Array.from(values.keys()).sort(
+        (a, b) => (probabilities[a] as number) - (probabilities[b] as number),
+      );
+      let sum = 0;
+      let isClose = false; // to the boundary, where rounding decides
+      const dropped = ascending.slice(0, -1).filter((id) => {
+        sum += probabilities[id] as number;
+        isClose ||= Math.abs(sum - (1 - p)) < 1e-12;
+        return sum <= 1 - p;
+      });
+      fc.pre(!isClose);
+      const expected = values.map((x, id) => (dropped.includes(id) ? none : x));
+      expect(Array.from(keepTopP(Float64Array.from(values), p))).toEqual(expected);
+    }),
+    { numRuns: 500 },
+  );
+});
+
 test("min-p of 1 keeps the most likely and its equals", () => {
   expect(Array.from(keepMinP(Float64Array.of(3, 1, 3), 1))).toEqual([3, none, 3]);
 });

@@ -1,5 +1,6 @@
 // Rules that turn logits into the next token, on plain arrays. Each takes and returns logits; −∞ is never sampled.
 import type { Rng } from "@corenet/core";
+import { kthLargest, lightest } from "./select.ts";
 
 export type Logits = Float32Array | Float64Array;
 
@@ -18,7 +19,7 @@ export interface SamplingOptions {
 
 /** Divides positive logits of `seen` ids by the penalty and multiplies negative ones, once for each id. */
 export function penalizeRepetition(logits: Logits, seen: Iterable<number>, penalty: number): Float64Array {
-  const result = Float64Array.from(logits);
+  const result = new Float64Array(logits);
   for (const id of new Set(seen)) {
     const logit = result[id];
     if (logit !== undefined) result[id] = logit < 0 ? logit * penalty : logit / penalty;
@@ -28,42 +29,67 @@ export function penalizeRepetition(logits: Logits, seen: Iterable<number>, penal
 
 /** logits / temperature. */
 export function applyTemperature(logits: Logits, temperature: number): Float64Array {
-  return Float64Array.from(logits, (logit) => logit / temperature);
+  const result = new Float64Array(logits.length);
+  for (let id = 0; id < result.length; id++) result[id] = (logits[id] as number) / temperature;
+  return result;
 }
 
 /** Keeps the k largest, and what equals the k-th. */
 export function keepTopK(logits: Logits, k: number): Float64Array {
-  if (k >= logits.length) return Float64Array.from(logits);
-  const least = Float64Array.from(logits).sort()[logits.length - k] as number;
-  return Float64Array.from(logits, (logit) => (logit < least ? Number.NEGATIVE_INFINITY : logit));
+  return k >= logits.length ? new Float64Array(logits) : keepFrom(logits, kthLargest(logits, k));
 }
 
 /** Drops the least likely whose probabilities, from the smallest up, sum to no more than 1 − p. Keeps at least one. */
 export function keepTopP(logits: Logits, p: number): Float64Array {
   const probabilities = probabilitiesOf(logits);
-  const ascending = Array.from(logits.keys()).sort((a, b) => (logits[a] as number) - (logits[b] as number));
-  const result = Float64Array.from(logits);
-  let cumulative = 0;
-  for (const id of ascending.slice(0, -1)) {
-    cumulative += probabilities[id] as number;
-    if (cumulative > 1 - p) break;
+  const { below, equals } = lightest(probabilities, 1 - p);
+  const result = new Float64Array(logits);
+  let toDrop = equals; // of those that equal the boundary, the first go
+  let kept = 0;
+  let last = 0; // what goes last
+  for (let id = 0; id < result.length; id++) {
+    const probability = probabilities[id] as number;
+    if (probability > below || (probability === below && toDrop === 0)) {
+      kept += 1;
+      continue;
+    }
+    if (probability === below) {
+      toDrop -= 1;
+      last = id;
+    }
     result[id] = Number.NEGATIVE_INFINITY;
   }
+  if (kept === 0) result[last] = logits[last] as number;
   return result;
 }
 
 /** Keeps what is at least `p` times as likely as the most likely. */
 export function keepMinP(logits: Logits, p: number): Float64Array {
-  const least = maximumOf(logits) + Math.log(p);
-  return Float64Array.from(logits, (logit) => (logit < least ? Number.NEGATIVE_INFINITY : logit));
+  return keepFrom(logits, maximumOf(logits) + Math.log(p));
+}
+
+/** Drops what is less than `least`. */
+function keepFrom(logits: Logits, least: number): Float64Array {
+  const result = new Float64Array(logits);
+  for (let id = 0; id < result.length; id++)
+    if ((result[id] as number) < least) result[id] = Number.NEGATIVE_INFINITY;
+  return result;
 }
 
 /** The softmax of the logits. */
 export function probabilitiesOf(logits: Logits): Float64Array {
   const top = maximumOf(logits);
-  const weights = Float64Array.from(logits, (logit) => Math.exp(logit - top));
-  const total = weights.reduce((sum, weight) => sum + weight, 0);
-  return weights.map((weight) => weight / total);
+  const weights = new Float64Array(logits.length); // of what was dropped, 0
+  let total = 0;
+  for (let id = 0; id < weights.length; id++) {
+    const logit = logits[id] as number;
+    if (logit === Number.NEGATIVE_INFINITY) continue;
+    const weight = Math.exp(logit - top);
+    weights[id] = weight;
+    total += weight;
+  }
+  for (let id = 0; id < weights.length; id++) weights[id] = (weights[id] as number) / total;
+  return weights;
 }
 
 /** The position of the largest logit, the first of equals. */
@@ -84,16 +110,15 @@ export function nextTokenProbabilities(
   seen: Iterable<number>,
   options: SamplingOptions = {},
 ): Float64Array {
-  const { temperature = 0, topK, topP = 1, minP = 0, repetitionPenalty = 1 } = options;
-  let kept: Logits = repetitionPenalty === 1 ? logits : penalizeRepetition(logits, seen, repetitionPenalty);
-  const top = checkLogits(kept);
+  const { temperature = 0, topK, topP = 1, minP = 0 } = options;
+  const { allowed, top } = allowedLogits(logits, seen, options);
   if (temperature === 0) {
     const certain = new Float64Array(logits.length);
-    certain[mostLikely(kept)] = 1;
+    certain[mostLikely(allowed)] = 1;
     return certain;
   }
-  kept = Float64Array.from(kept, (logit) => logit - top); // changes no probability, and a tiny temperature overflows nothing
-  kept = applyTemperature(kept, temperature);
+  let kept = new Float64Array(allowed.length);
+  for (let id = 0; id < kept.length; id++) kept[id] = ((allowed[id] as number) - top) / temperature; // from the top down, a tiny temperature overflows nothing
   if (topK !== undefined) kept = keepTopK(kept, topK);
   if (topP < 1) kept = keepTopP(kept, topP);
   if (minP > 0) kept = keepMinP(kept, minP);
@@ -107,8 +132,8 @@ export function sampleToken(
   rng: Rng,
   options: SamplingOptions = {},
 ): number {
+  if ((options.temperature ?? 0) === 0) return mostLikely(allowedLogits(logits, seen, options).allowed);
   const probabilities = nextTokenProbabilities(logits, seen, options);
-  if ((options.temperature ?? 0) === 0) return mostLikely(probabilities);
   let left = rng.uniform();
   let last = 0;
   for (let id = 0; id < probabilities.length; id++) {
@@ -139,16 +164,26 @@ export function checkSamplingOptions(options: SamplingOptions): void {
   );
 }
 
+/** NaN where one is among them. */
 function maximumOf(logits: Logits): number {
   let top = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) top = Math.max(top, logit);
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] as number;
+    if (logit > top) top = logit;
+    else if (Number.isNaN(logit)) return logit;
+  }
   return top;
 }
 
-/** The largest logit. */
-function checkLogits(logits: Logits): number {
-  const top = maximumOf(logits);
-  if (Number.isFinite(top)) return top;
+/** The logits after the penalty, and the largest of them. */
+function allowedLogits(
+  logits: Logits,
+  seen: Iterable<number>,
+  { repetitionPenalty = 1 }: SamplingOptions,
+): { allowed: Logits; top: number } {
+  const allowed = repetitionPenalty === 1 ? logits : penalizeRepetition(logits, seen, repetitionPenalty);
+  const top = maximumOf(allowed);
+  if (Number.isFinite(top)) return { allowed, top };
   throw new RangeError(
     `sampling: the largest logit is ${top}, expected a finite number. ` +
       (top === Number.NEGATIVE_INFINITY

@@ -24,18 +24,21 @@ export function topLogProbs(
     );
   }
   let top = Number.NEGATIVE_INFINITY;
-  for (const logit of logits) top = Math.max(top, logit);
+  for (let other = 0; other < V; other++) top = Math.max(top, logits[other] as number);
   let total = 0;
-  for (const logit of logits) total += Math.exp(logit - top);
+  for (let other = 0; other < V; other++) total += Math.exp((logits[other] as number) - top);
   const normalizer = top + Math.log(total);
 
   const best: TokenLogProb[] = [];
-  logits.forEach((logit, other) => {
+  let least = Number.NEGATIVE_INFINITY; // a logit must be above it, once there are as many as wanted
+  for (let other = 0; other < V && count > 0; other++) {
+    const logit = logits[other] as number;
+    if (best.length === count && logit <= least) continue;
     const logProb = logit - normalizer;
-    if (best.length === count && !(count > 0 && logProb > (best.at(-1) as TokenLogProb).logProb)) return;
     const at = best.findIndex((entry) => logProb > entry.logProb);
     best.splice(at < 0 ? best.length : at, 0, { id: other, logProb });
     if (best.length > count) best.pop();
-  });
+    least = logits[(best.at(-1) as TokenLogProb).id] as number;
+  }
   return { logProb: (logits[id] as number) - normalizer, alternatives: best };
 }
