@@ -1,5 +1,6 @@
 import { configDefaults, defineConfig } from "vitest/config";
 import { chromiumPath } from "./tools/test/chromium.ts";
+import { currentTurn, NO_SIMD } from "./tools/testing/turn.ts";
 
 // Tests run on source: the "@corenet/source" condition of every package's exports, also in workers that a test starts.
 const conditions = ["@corenet/source"];
@@ -10,7 +11,10 @@ export default defineConfig({
   test: {
     include: ["packages/*/{src,test}/**/*.test.ts", "tools/**/*.test.ts"],
     exclude: [...configDefaults.exclude, ...(chromiumPath() ? [] : ["**/*.browser.test.ts"])],
-    execArgv: conditions.map((condition) => `--conditions=${condition}`),
+    execArgv: [
+      ...conditions.map((condition) => `--conditions=${condition}`),
+      ...(currentTurn().noSimd ? [NO_SIMD] : []),
+    ],
     globalSetup: ["tools/testing/find-gpu.ts"],
     setupFiles: ["tools/testing/setup.ts"],
     testTimeout: 60_000,

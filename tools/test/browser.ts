@@ -2,19 +2,21 @@ import { globSync, readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import type { Browser } from "playwright";
+import { NO_SIMD, type TestTurn } from "../testing/turn.ts";
 import { bundleTests, type TestBundle } from "./browser/bundle.ts";
 import { launchChromium } from "./browser/launch.ts";
 import type { Task } from "./browser/page.ts";
 import { type Answer, isolation, serve } from "./browser/serve.ts";
 import type { FileReport } from "./browser/suite.ts";
 import { chromiumPath } from "./chromium.ts";
+import { canLackSimd, type LesserTurn, relaxedSimdOff, simdOff } from "./lesser-turns.ts";
 import { type Outcome, root, together } from "./outcome.ts";
 
 interface Turn {
   name: string;
   where: Task["where"];
   isolated: boolean;
-  backends: readonly string[];
+  turn: TestTurn;
   /** Test files to run, by their paths. @default all */
   only?: RegExp;
 }
@@ -22,18 +24,28 @@ interface Turn {
 /** On SwiftShader the long suites take minutes; they run on webgpu in Node alone: openelm's causal-lm and generate. */
 const gpuFiles = /^packages\/(backend-webgpu|tensor|nn|train)\/|^packages\/openelm\/test\/(cache|tiny)\./;
 
+const onWasm: TestTurn = { backends: ["wasm"] };
+const onWebGpu: TestTurn = { backends: ["webgpu"] };
+
 const turns: readonly Turn[] = [
-  { name: "wasm, page, isolated", where: "page", isolated: true, backends: ["wasm"] },
-  { name: "wasm, page", where: "page", isolated: false, backends: ["wasm"] },
-  { name: "wasm, worker, isolated", where: "worker", isolated: true, backends: ["wasm"] },
-  { name: "wasm, worker", where: "worker", isolated: false, backends: ["wasm"] },
-  { name: "webgpu, page", where: "page", isolated: false, backends: ["webgpu"], only: gpuFiles },
+  { name: "wasm, page, isolated", where: "page", isolated: true, turn: onWasm },
+  { name: "wasm, page", where: "page", isolated: false, turn: onWasm },
+  { name: "wasm, worker, isolated", where: "worker", isolated: true, turn: onWasm },
+  { name: "wasm, worker", where: "worker", isolated: false, turn: onWasm },
+  { name: "webgpu, page", where: "page", isolated: false, turn: onWebGpu, only: gpuFiles },
+  lesser(relaxedSimdOff),
+  lesser(simdOff),
 ];
+
+function lesser(turn: LesserTurn): Turn {
+  return { name: `${turn.name}, page`, where: "page", isolated: true, turn, only: turn.only };
+}
 
 /**
  * The unit tests once more, in headless Chromium: on wasm in pages and in workers, with threads (cross-origin isolated)
- * and without, and on webgpu in a page. Each file has a page or a worker of its own. Files that import Node's modules run in Node alone, and files
- * without a backend in the isolated turns alone.
+ * and without, on webgpu in a page, and those of kernels with relaxed SIMD and SIMD off. Each file has a page or a
+ * worker of its own. Files that import Node's modules run in Node alone, and files without a backend in the isolated
+ * turns of wasm alone.
  *
  * @param filters - parts of test file paths; empty for all
  */
@@ -48,7 +60,13 @@ export async function browserTests(filters: readonly string[]): Promise<Outcome>
   const bundle = await bundleTests(files);
   await using browser = await launchChromium();
   const outcomes: Outcome[] = [];
-  for (const turn of turns) outcomes.push(await runTurn(turn, browser, bundle));
+  for (const turn of turns) {
+    if (!turn.turn.noSimd) outcomes.push(await runTurn(turn, browser, bundle));
+    else if (canLackSimd) {
+      await using old = await launchChromium([`--js-flags=${NO_SIMD}`]);
+      outcomes.push(await runTurn(turn, old, bundle));
+    }
+  }
   return together(outcomes);
 }
 
@@ -58,7 +76,7 @@ async function runTurn(turn: Turn, browser: Browser, bundle: TestBundle): Promis
   await using context = await browser.newContext();
   const { isolated, only = /./ } = turn;
   const waiting = bundle.tests.filter(
-    (test) => only.test(test) && (isolated || bundle.withBackend.has(test)),
+    (test) => only.test(test) && ((isolated && turn.turn === onWasm) || bundle.withBackend.has(test)),
   );
   const reports: FileReport[] = [];
   async function work(): Promise<void> {
@@ -67,7 +85,7 @@ async function runTurn(turn: Turn, browser: Browser, bundle: TestBundle): Promis
       const file = `/${test.replace(/\.ts$/, ".js")}`;
       try {
         await page.goto(`${site.origin}/?${file}`); // a realm of its own
-        reports.push(await page.evaluate(runTask, { file, where: turn.where, backends: turn.backends }));
+        reports.push(await page.evaluate(runTask, { file, where: turn.where, turn: turn.turn }));
       } catch (error) {
         reports.push({ passed: 0, failed: 1, skipped: 0, failures: [`${file}\n${error}`] });
         await page.close();

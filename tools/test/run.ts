@@ -10,7 +10,7 @@ import { browserTests } from "./browser.ts";
 import { nx, type Outcome, single } from "./outcome.ts";
 import { packedTests } from "./packed.ts";
 import { runChecks } from "./run-checks.ts";
-import { unitTests } from "./unit.ts";
+import { lesserUnitTests, unitTests } from "./unit.ts";
 
 const filters = process.argv.slice(2);
 
@@ -27,6 +27,7 @@ const checks: Record<string, () => Promise<Outcome>> = {
   layers: () => target("layers"),
   "unused code": () => target("unused"),
   "unit tests": () => unitTests(filters),
+  "unit tests, less": () => lesserUnitTests(filters),
   "browser tests": () => browserTests(filters),
   "docs site": () => target("docs"),
   playground: checkPlayground,

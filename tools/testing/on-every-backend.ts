@@ -1,21 +1,32 @@
 import { cpu } from "@corenet/backend-cpu";
 import { wasm } from "@corenet/backend-wasm";
 import { webgpu } from "@corenet/backend-webgpu";
-import { useBackend } from "@corenet/tensor";
+import { type Backend, useBackend } from "@corenet/tensor";
 import { engine } from "@tensorflow/tfjs-core";
 import fc from "fast-check";
 import { afterAll, afterEach, beforeAll, beforeEach, describe } from "vitest";
+import { currentTurn } from "./turn.ts";
+
+const turn = currentTurn();
 
 /** Their factories, for tests that start them by hand. */
-export const backends = { cpu, wasm, webgpu };
+export const backends = { cpu, wasm: () => wasm(turn.wasm), webgpu };
 export type BackendName = keyof typeof backends;
-
-/** Set by a page that runs the suites on some backends only. */
-const selected = (globalThis as { corenetTestBackends?: readonly string[] }).corenetTestBackends;
 
 /** Whether the suites of a backend run here. */
 export function isSelected(name: string): boolean {
-  return !selected || selected.includes(name);
+  return !turn.backends || turn.backends.includes(name);
+}
+
+if (turn.wasm) await backends.wasm().start(); // a realm has one heap: whoever starts wasm later gets this one
+
+async function start(name: BackendName): Promise<void> {
+  const wanted: readonly Backend[] = turn.noSimd && name === "cpu" ? [wasm(), cpu()] : [backends[name]()];
+  const started = await useBackend(...wanted);
+  if (started.name === name) return;
+  throw new Error(
+    `onBackend: ${started.name} started, expected ${name}: this engine has SIMD. Run it without.`,
+  );
 }
 
 /** Whether this machine has WebGPU; `find-gpu.ts` says once why not. */
@@ -40,7 +51,7 @@ export function onBackend(name: BackendName, suite: (backend: BackendName) => vo
   if (!isSelected(name)) return;
   describe.skipIf(name === "webgpu" && !hasWebGpu)(name, () => {
     beforeAll(async () => {
-      await useBackend(backends[name]());
+      await start(name);
       if (name === "webgpu") fc.configureGlobal(webgpuProperties);
     });
     afterAll(() => fc.resetConfigureGlobal());

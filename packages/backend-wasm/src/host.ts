@@ -2,15 +2,25 @@ import { BackendError } from "@corenet/core";
 import { fromBase64 } from "@corenet/core/platform";
 import type { DType, Tensor, WasmHost, WasmKernels } from "@corenet/tensor";
 import { dataIdOf, tensorFromInfo } from "@corenet/tensor/host";
-import { relaxedSimd } from "wasm-feature-detect";
 import type { EmscriptenModule } from "./emscripten.ts";
 import { guardHeap, Scratch } from "./heap.ts";
 import { declareShared, isShared } from "./shared-memory.ts";
 import type { TfjsWasmBackend } from "./tfjs.ts";
 import { ThreadPool } from "./threads/pool.ts";
 
+export interface HostOptions {
+  /** The calling one included; one where the heap is not shared. */
+  threads: number;
+  /** Whether kernels run in the build for relaxed SIMD. */
+  relaxed: boolean;
+}
+
 /** Kernels' access to TensorFlow.js's heap. */
-export function createHost(module: EmscriptenModule, backend: TfjsWasmBackend, maxThreads: number): WasmHost {
+export function createHost(
+  module: EmscriptenModule,
+  backend: TfjsWasmBackend,
+  options: HostOptions,
+): WasmHost {
   guardHeap(module);
   const memory = Object.values(module.asm).find((value) => value instanceof WebAssembly.Memory);
   if (!(memory instanceof WebAssembly.Memory)) {
@@ -18,7 +28,7 @@ export function createHost(module: EmscriptenModule, backend: TfjsWasmBackend, m
       "wasm: TensorFlow.js's module exports no memory. Is tfjs-backend-wasm at version 4.22.0?",
     );
   }
-  const threads = isShared(memory) ? maxThreads : 1;
+  const threads = isShared(memory) ? options.threads : 1;
   const pool = threads > 1 ? new ThreadPool(memory, threads) : null;
   const scratch = new Scratch(module);
   const modules = new WeakMap<WasmKernels, WebAssembly.Module>();
@@ -29,7 +39,7 @@ export function createHost(module: EmscriptenModule, backend: TfjsWasmBackend, m
     output: (shape: readonly number[], dtype: DType) => tensorFromInfo(backend.makeOutput([...shape], dtype)),
     scratch: (bytes) => scratch.reserve(bytes, threads),
     async compile(source) {
-      const build = (await relaxedSimd()) ? await source.relaxed() : await source.simd();
+      const build = options.relaxed ? await source.relaxed() : await source.simd();
       return WebAssembly.compile(declareShared(fromBase64(build.default), isShared(memory)));
     },
     instantiate(module) {

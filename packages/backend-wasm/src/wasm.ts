@@ -1,6 +1,6 @@
 import { BackendError } from "@corenet/core";
 import type { Backend, RunningBackend, WasmModuleSource } from "@corenet/tensor";
-import { simd } from "wasm-feature-detect";
+import { relaxedSimd as hasRelaxedSimd, simd } from "wasm-feature-detect";
 import { type BinarySource, loadBinary } from "./binary.ts";
 import { type EmscriptenModule, startEmscripten } from "./emscripten.ts";
 import { createHost } from "./host.ts";
@@ -18,6 +18,11 @@ export interface WasmOptions {
    * do not depend on it. @default the processor's cores, at most 8
    */
   threads?: number;
+  /**
+   * Whether kernels may use relaxed SIMD, where the runtime has it: faster, and its fused multiply-adds round as the
+   * processor does. Without it every machine computes the same bits. @default true
+   */
+  relaxedSimd?: boolean;
 }
 
 const kernelModule: WasmModuleSource = {
@@ -46,7 +51,8 @@ export function wasm(options: WasmOptions = {}): Backend {
   };
 }
 
-async function start({ binary, threads = defaultThreads() }: WasmOptions): Promise<RunningBackend> {
+async function start(options: WasmOptions): Promise<RunningBackend> {
+  const { binary, threads = defaultThreads(), relaxedSimd = true } = options;
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
     throw new RangeError(`wasm: threads is ${threads}, expected an integer from 1 to 64.`);
   }
@@ -64,7 +70,7 @@ async function start({ binary, threads = defaultThreads() }: WasmOptions): Promi
   const shared = threads > 1 && canShareMemory();
   const module: EmscriptenModule = await startEmscripten(await loadBinary(binary), { shared });
   const backend = await createTfjsBackend(module);
-  const host = createHost(module, backend, threads);
+  const host = createHost(module, backend, { threads, relaxed: relaxedSimd && (await hasRelaxedSimd()) });
   replaceStockKernels(host, host.instantiate(await host.compile(kernelModule)), backend);
   return { name: "wasm", readsAtOnce: true, wasm: host };
 }

@@ -1,16 +1,17 @@
 // Bundled for the browser: the page that runs a test file, itself or in a worker.
+import type { TestTurn } from "../../testing/turn.ts";
 import { type FileReport, runFile } from "./suite.ts";
 
 export interface Task {
   /** Address of the bundled test file. */
   file: string;
   where: "page" | "worker";
-  backends: readonly string[];
+  turn: TestTurn;
 }
 
 export async function runTask(task: Task): Promise<FileReport> {
   if (task.where === "worker") return runInWorker(task);
-  Object.assign(globalThis, { corenetTestBackends: task.backends });
+  Object.assign(globalThis, { corenetTestTurn: task.turn });
   return runFile(task.file);
 }
 

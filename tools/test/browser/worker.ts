@@ -3,6 +3,6 @@ import type { Task } from "./page.ts";
 import { runFile } from "./suite.ts";
 
 self.onmessage = async ({ data }: MessageEvent<Task>) => {
-  Object.assign(globalThis, { corenetTestBackends: data.backends });
+  Object.assign(globalThis, { corenetTestTurn: data.turn });
   self.postMessage(await runFile(data.file));
 };
