@@ -3,17 +3,17 @@ import { madd } from "../../tensor/assembly/simd";
 /**
  * Rotary positions, half-rotation convention: dimension j turns with j + d/2.
  * y_j = x_j cos - sign x_{j+d/2} sin;  y_{j+d/2} = x_{j+d/2} cos + sign x_j sin.
- * x, y: [..., T, d], of which rows [begin, end) of all the (B*H*T) rows; y may be x. cos, sin: [P, d/2]; row t of T uses row
- * firstRow + t. sign 1 rotates, -1 rotates back, which is also the gradient.
+ * x, y: [..., T, d], of which rows [begin, end) of all the (B*H*T) rows; y may be x. cos, sin: [T, d/2], or where `group` is
+ * not 0 one such table for each `group` rows of x. sign 1 rotates, -1 rotates back, which is also the gradient.
  */
 export function rope(
-  x: usize, cos: usize, sin: usize, T: i32, d: i32, firstRow: i32, y: usize, sign: f32, begin: i32, end: i32,
+  x: usize, cos: usize, sin: usize, T: i32, d: i32, group: i32, y: usize, sign: f32, begin: i32, end: i32,
 ): void {
   const half = d >> 1;
   const other = <usize>half << 2;
   const signs = f32x4.splat(sign);
   for (let r = begin; r < end; r++) {
-    const table = <usize>(firstRow + (r % T)) * <usize>half << 2;
+    const table = <usize>((group ? (r / group) * T : 0) + r % T) * <usize>half << 2;
     const c = cos + table;
     const s = sin + table;
     const from = x + (<usize>r * <usize>d << 2);

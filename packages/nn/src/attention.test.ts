@@ -149,6 +149,25 @@ onEveryBackend(() => {
       await expect(row(y, 1)).toBeAllClose(row(cut, 1), { atol: 1e-6 });
     });
 
+    test("documents: each of a row sees itself alone", async () => {
+      const { q, k, v } = make(S);
+      const documents = [
+        [0, 1, 4],
+        [0, 3],
+      ];
+      const y = attention(q, k, v, { causal: true, documents });
+      for (const [b, starts] of documents.entries()) {
+        for (const [i, start] of starts.entries()) {
+          const count = (starts[i + 1] ?? S) - start;
+          const part = (x: Tensor4D) => slice(x, [b, 0, start, 0], [1, -1, count, -1]);
+          const alone = attention(part(q), part(k), part(v), { causal: true });
+          await expect(part(y)).toBeAllClose(alone, { atol: 1e-6 });
+        }
+      }
+      const lastTwo = attention(times(q, 4, 2), k, v, { causal: true, documents }); // their place is among the keys
+      await expect(lastTwo).toBeAllClose(times(y, 4, 2), { atol: 1e-6 });
+    });
+
     test("a query that sees no key gets zeros", async () => {
       const [q, k, v] = [random([2, 2, 3, 4], 1), random([2, 2, 3, 4], 2), random([2, 2, 3, 4], 3)];
       const y = attention(q, k, v, { causal: true, validFrom: [0, 2] });
@@ -183,6 +202,18 @@ onEveryBackend(() => {
         (p: P) => attention(p.q, p.k, p.v, { causal: true, length: 3, validFrom: [0, 2] }),
         params(),
       ));
+    test("of documents", () =>
+      expectGradient(
+        (p: P) =>
+          attention(p.q, p.k, p.v, {
+            causal: true,
+            documents: [
+              [0, 3],
+              [0, 2, 3],
+            ],
+          }),
+        params(),
+      ));
   });
 
   test("says what does not fit", () => {
@@ -200,6 +231,18 @@ onEveryBackend(() => {
       "validFrom is [0, -1], expected integers",
     );
     expect(() => attention(q, k, v, { validFrom: [0.5, 1] })).toThrow("validFrom is [0.5, 1]");
+    const packed = (documents: number[][]) => () => attention(q, k, v, { causal: true, documents });
+    expect(packed([[0]])).toThrow("documents has 1 rows of starts, expected one for each of 2 rows");
+    expect(packed([[0], [1]])).toThrow(
+      "documents[1] is [1], expected ascending integers from 0 to 3, the first 0.",
+    );
+    expect(packed([[0, 2, 2], [0]])).toThrow("documents[0] is [0, 2, 2]");
+    expect(packed([[0, 4], [0]])).toThrow("documents[0] is [0, 4]");
+    expect(packed([[], [0]])).toThrow("documents[0] is []");
+    expect(() => attention(q, k, v, { documents: [[0], [0]] })).toThrow("got documents without causal: true");
+    expect(() => attention(q, k, v, { causal: true, documents: [[0], [0]], validFrom: [0, 0] })).toThrow(
+      "got documents and validFrom",
+    );
     const ints = tensor(new Int32Array(64), [2, 4, 2, 4]) as Tensor4D;
     expect(() => attention(ints, k, v)).toThrow("attention: q is int32");
   });

@@ -1,4 +1,5 @@
 import { checkDType, checkShape, type Tensor4D } from "@corenet/tensor";
+import { type DocumentStarts, firstsOfDocuments } from "./documents.ts";
 import { attentionOp } from "./kernels/attention/op.ts";
 
 export interface AttentionOptions {
@@ -8,6 +9,8 @@ export interface AttentionOptions {
   length?: number;
   /** The first key of each row that counts; earlier ones are padding. @default 0 for all */
   validFrom?: readonly number[];
+  /** Where the documents of each row begin among the keys: a query sees its own alone. Causal only. @default one a row */
+  documents?: DocumentStarts;
 }
 
 /**
@@ -22,7 +25,7 @@ export interface AttentionOptions {
  * @see Vaswani et al. 2017, arXiv:1706.03762, eq. 1; Ainslie et al. 2023, arXiv:2305.13245
  */
 export function attention(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: AttentionOptions = {}): Tensor4D {
-  const { causal = false, validFrom } = options;
+  const { causal = false, validFrom, documents } = options;
   const [B, H, T, d] = q.shape;
   const [, Hkv, capacity] = k.shape;
   const length = options.length ?? capacity;
@@ -49,7 +52,15 @@ export function attention(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: Attent
       `attention: length is ${length}, expected 1 to ${capacity}${causal ? ` and no fewer than the ${T} queries` : ""}.`,
     );
   }
-  const [y, lse] = attentionOp([q, k, v], { causal, length, ...(validFrom && { validFrom }) });
+  if (documents && (validFrom || !causal)) {
+    throw new RangeError(
+      `attention: got documents ${validFrom ? "and validFrom" : "without causal: true"}, expected causal attention without ` +
+        "padding in front. Pack rows from their beginning.",
+    );
+  }
+  const firsts = documents && firstsOfDocuments("attention", documents, { rows: B, length });
+  const firstKeys = firsts ? firsts.filter((_, i) => i % length >= length - T) : validFrom; // [B, T] or [B]
+  const [y, lse] = attentionOp([q, k, v], { causal, length, ...(firstKeys && { validFrom: firstKeys }) });
   lse.dispose();
   return y;
 }

@@ -1,4 +1,5 @@
 import type { ParamTree, Tensor2D, Tensor3D, Tensor4D } from "@corenet/tensor";
+import type { DocumentStarts } from "./documents.ts";
 import type { KvCache } from "./kv-cache.ts";
 
 /** The size of one layer's keys and values; layers may differ. */
@@ -18,6 +19,8 @@ export interface ForwardOptions {
   cache?: KvCache;
   /** How many tokens of each row count: its last ones; what stands before is padding. Only on an empty cache. */
   lengths?: readonly number[];
+  /** Where the documents of each row begin, if several share it: each is read as if alone. Without a cache. */
+  documents?: DocumentStarts;
   /** The logits of every position, or of the last alone. @default "all" */
   logits?: "all" | "last";
 }

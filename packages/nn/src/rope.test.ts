@@ -1,4 +1,4 @@
-import { readData, sqrt, square, sum, type Tensor2D, type Tensor4D, tensor } from "@corenet/tensor";
+import { readData, slice, sqrt, square, sum, type Tensor4D, tensor } from "@corenet/tensor";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { expectGradient, expectNoLeak, loadGolden, onEveryBackend } from "../../../tools/testing/index.ts";
@@ -55,6 +55,33 @@ onEveryBackend(() => {
       }),
       { numRuns: 20 },
     );
+  });
+
+  test("positions count from the beginning of each document", async () => {
+    const x = random([2, 3, 5, 8]);
+    const y = rope(
+      x,
+      ropeTables({
+        headDim: 8,
+        length: 5,
+        documents: [
+          [0, 2],
+          [0, 1, 4],
+        ],
+      }),
+    );
+    const part = (of: Tensor4D, row: number, from: number, length: number) =>
+      slice(of, [row, 0, from, 0], [1, 3, length, 8]);
+    for (const [row, from, length] of [
+      [0, 0, 2],
+      [0, 2, 3],
+      [1, 0, 1],
+      [1, 1, 3],
+      [1, 4, 1],
+    ] as const) {
+      const alone = rope(part(x, row, from, length), ropeTables({ headDim: 8, length }));
+      await expect(part(y, row, from, length)).toBeAllClose(alone, { atol: 0, rtol: 0 });
+    }
   });
 
   test("attention sees relative positions only", async () => {
@@ -122,7 +149,7 @@ describe("ropeTables", () => {
 
   test("may be empty", () => {
     const { cos, sin }: RopeTables = ropeTables({ headDim: 8, length: 0 });
-    const shapes: Tensor2D["shape"][] = [cos.shape, sin.shape];
+    const shapes: (readonly number[])[] = [cos.shape, sin.shape];
     expect(shapes).toEqual([
       [0, 4],
       [0, 4],

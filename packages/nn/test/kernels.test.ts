@@ -208,30 +208,33 @@ describe.each([
 
   test("rope turns pairs d/2 apart, and turns back", () => {
     const shape = fc.record({
-      heads: fc.integer({ min: 1, max: 4 }),
+      B: fc.integer({ min: 1, max: 3 }),
+      H: fc.integer({ min: 1, max: 4 }),
       T: fc.integer({ min: 1, max: 5 }),
       half: fc.integer({ min: 1, max: 9 }),
-      first: fc.nat(3),
+      each: fc.boolean(),
       seed: fc.nat(1000),
     });
     fc.assert(
-      fc.property(shape, ({ heads, T, half, first, seed }) => {
+      fc.property(shape, ({ B, H, T, half, each, seed }) => {
         heap.reset();
         const d = 2 * half;
-        const angles = noise((first + T) * half, seed);
-        const x = noise(heads * T * d, seed + 1);
+        const group = each ? H * T : 0; // rows that share a table
+        const angles = noise((each ? B : 1) * T * half, seed);
+        const x = noise(B * H * T * d, seed + 1);
         const [cos, sin] = [heap.put(angles.map(Math.cos)), heap.put(angles.map(Math.sin))];
         const [pX, y] = [heap.put(x), heap.allocate(x.length * 4)];
-        inParts("rope", heads * T, pX, cos, sin, T, d, first, y, 1);
+        inParts("rope", B * H * T, pX, cos, sin, T, d, group, y, 1);
         const want = Array.from(x, (value, i) => {
           const [row, j] = [Math.floor(i / d), i % d];
-          const angle = at(angles, (first + (row % T)) * half + (j % half));
+          const table = each ? Math.floor(row / (H * T)) : 0;
+          const angle = at(angles, (table * T + (row % T)) * half + (j % half));
           return j < half
             ? value * Math.cos(angle) - at(x, i + half) * Math.sin(angle)
             : value * Math.cos(angle) + at(x, i - half) * Math.sin(angle);
         });
         expectClose(heap.floats(y, x.length), want, 1e-6);
-        inParts("rope", heads * T, y, cos, sin, T, d, first, y, -1);
+        inParts("rope", B * H * T, y, cos, sin, T, d, group, y, -1);
         expectClose(heap.floats(y, x.length), x, 1e-6);
       }),
     );

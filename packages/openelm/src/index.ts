@@ -18,6 +18,7 @@ export { type LoadOptions, loadOpenElm } from "./load.ts";
 export { type LoadedLora, loadLora, type SaveLoraOptions, saveLora } from "./lora-files.ts";
 export { decoderLayer, forward, type LayerContext, type Positions } from "./model.ts";
 export { createOpenElm, OpenElm } from "./open-elm.ts";
+export { type PackedSample, type Packing, type PackOptions, packDocuments } from "./pack-documents.ts";
 export {
   countParameters,
   createParameters,

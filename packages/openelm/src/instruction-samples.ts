@@ -32,6 +32,8 @@ export interface AnswerSampleOptions {
   contextLength: number;
   /** Fills short samples. @default the vocabulary's size, as the reference */
   padId?: number;
+  /** Whether short samples are filled; `packDocuments` needs none. @default true */
+  padded?: boolean;
   /** Stands where nothing is to be predicted. @default padId */
   ignoreId?: number;
   /** Whether the prompt is to be predicted too, as the reference has it. @default false */
@@ -49,16 +51,18 @@ export function answerSample(
   tokenizer: Tokenizer,
   options: AnswerSampleOptions,
 ): TextSample | null {
-  const { contextLength, padId = tokenizer.vocabSize, predictPrompt = false } = options;
+  const { contextLength, padId = tokenizer.vocabSize, padded = true, predictPrompt = false } = options;
   const { ignoreId = padId } = options;
   const front = tokenizer.bosId === undefined ? [] : [tokenizer.bosId];
   const back = tokenizer.eosId === undefined ? [] : [tokenizer.eosId];
   const whole = [...front, ...tokenizer.encode(prompt + answer), ...back];
   const given = front.length + tokenizer.encode(prompt).length;
   if (given > contextLength) return null;
-  const padded = new Int32Array(contextLength + 1).fill(padId);
-  padded.set(whole.slice(0, contextLength + 1));
-  const targets = padded.slice(1).fill(ignoreId, Math.max(0, whole.length - 1));
+  const row = new Int32Array(padded ? contextLength + 1 : Math.min(whole.length, contextLength + 1)).fill(
+    padId,
+  );
+  row.set(whole.slice(0, row.length));
+  const targets = row.slice(1).fill(ignoreId, Math.max(0, whole.length - 1));
   if (!predictPrompt) targets.fill(ignoreId, 0, Math.max(0, given - 1));
-  return { tokens: padded.slice(0, -1), targets };
+  return { tokens: row.slice(0, -1), targets };
 }

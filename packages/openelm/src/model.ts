@@ -1,6 +1,7 @@
 // The forward pass of OpenELM: Mehta et al. 2024, arXiv:2404.14619, sec. 2; apple/corenet, general_gpt.py.
 import {
   attention,
+  type DocumentStarts,
   embedding,
   type ForwardOptions,
   gatedFeedForward,
@@ -34,7 +35,7 @@ import type { OpenElmLayerParams, OpenElmParams } from "./parameters.ts";
  *
  * @param tokens - int32 [B, T], each in [0, V)
  * @returns [B, T, V], or [B, 1, V] with `logits: "last"`
- * @throws RangeError naming a token outside the vocabulary, or when a cache is full
+ * @throws RangeError naming a token outside the vocabulary, when a cache is full, or for documents with a cache or padding
  */
 export function forward(
   tokens: Tensor2D,
@@ -42,17 +43,23 @@ export function forward(
   config: OpenElmConfig,
   options: ForwardOptions = {},
 ): Tensor3D {
-  const { cache, lengths, logits = "all" } = options;
+  const { cache, lengths, documents, logits = "all" } = options;
   const [B, T] = checkTokens(tokens);
+  if (documents && (cache || lengths)) {
+    throw new RangeError(
+      `OpenElm: got documents and ${cache ? "a cache" : "lengths"}, expected documents alone. ` +
+        "Pack rows from their beginning, and read them at once.",
+    );
+  }
   const past = cache ? checkCache(cache, config, B, T) : 0;
   const validFrom = padding(lengths, cache, B, T);
 
   return tidy(() => {
-    const places = positionsOf(config, { past, length: T, cache });
+    const places = positionsOf(config, { past, length: T, cache, documents });
     let x: Tensor3D = embedding(tokens, params.token_embeddings.weight); // [B, T, D]
     if (lengths && validFrom) cache?.padRows(validFrom); // not before the tokens are known to be good
     params.layers.forEach((layer, i) => {
-      x = decoderLayer(x, layer, config, { index: i, places, cache, validFrom });
+      x = decoderLayer(x, layer, config, { index: i, places, cache, validFrom, documents });
     });
     const wanted = logits === "last" ? slice(x, [0, T - 1, 0], [B, 1, config.modelDim]) : x;
     return head(wanted, params, config);
@@ -88,6 +95,8 @@ export interface LayerContext {
   readonly cache?: KvCache | undefined;
   /** The first position of each row that counts. */
   readonly validFrom?: readonly number[] | undefined;
+  /** Where the documents of each row begin. */
+  readonly documents?: DocumentStarts | undefined;
   /** Looks at a layer's raw keys and values, and gives those to attend to. */
   readonly exchangeKv?: (own: KvPair) => KvPair;
 }
@@ -103,7 +112,7 @@ export function selfAttention(
   config: OpenElmConfig,
   context: LayerContext,
 ): Tensor3D {
-  const { index, cache, places, validFrom } = context;
+  const { index, cache, places, validFrom, documents } = context;
   const { queries, ...own } = projectHeads(x, params, config, index);
   const { keys, values } = context.exchangeKv?.(own) ?? own;
   const q = rope(rmsNorm(queries, params.q_norm.weight, { eps: config.rmsNormEps }), places.queries);
@@ -111,7 +120,8 @@ export function selfAttention(
   const past = cache?.layerLength(index) ?? 0;
   const length = past + x.shape[1];
   const seen = remember({ keys: k, values }, context);
-  const y = attention(q, seen.keys, seen.values, { causal: true, length, ...(validFrom && { validFrom }) });
+  const hidden = { ...(validFrom && { validFrom }), ...(documents && { documents }) };
+  const y = attention(q, seen.keys, seen.values, { causal: true, length, ...hidden });
   return mergeHeads(y, params);
 }
 
@@ -149,11 +159,16 @@ export interface Positions {
   readonly allKeys?: RopeTables;
 }
 
+interface PositionsOptions extends Pick<LayerContext, "cache" | "documents"> {
+  readonly past: number;
+  readonly length: number;
+}
+
 export function positionsOf(
   { headDim, ropeBase: base }: OpenElmConfig,
-  { past, length, cache }: { past: number; length: number; cache?: KvCache | undefined },
+  { past, length, cache, documents }: PositionsOptions,
 ): Positions {
-  const queries = ropeTables({ headDim, start: past, length, base });
+  const queries = ropeTables({ headDim, start: past, length, base, ...(documents && { documents }) });
   if (!cache || cache.rotated) return { queries };
   return { queries, allKeys: ropeTables({ headDim, length: past + length, base }) };
 }

@@ -1,7 +1,7 @@
 // Text to training samples, as the reference prepares it.
 import type { Tokenizer } from "@corenet/formats";
 
-/** Ids that the model reads, and the ids that it shall predict at each place; both of `contextLength`. */
+/** Ids that the model reads, and the ids that it shall predict at each place; as many as `contextLength` when padded. */
 export interface TextSample {
   readonly tokens: Int32Array;
   /** `padId` where nothing is to be predicted: pass it to `crossEntropy` as `ignoreIndex`. */
@@ -17,6 +17,8 @@ export interface TextSampleOptions {
   minCharacters?: number;
   /** Fills short samples, and is never predicted. @default the vocabulary's size */
   padId?: number;
+  /** Whether short samples are filled; `packDocuments` needs none. @default true */
+  padded?: boolean;
   /** Applied to each piece before it is encoded; the reference repairs mojibake there, which we do not. @default NFC */
   normalize?: (text: string) => string;
 }
@@ -36,7 +38,7 @@ export function* textSamples(
   options: TextSampleOptions = {},
 ): Generator<TextSample> {
   const { contextLength = 2048, minTokens = 256, minCharacters = 200 } = options;
-  const { padId = tokenizer.vocabSize, normalize = (text) => text.normalize("NFC") } = options;
+  const { padId = tokenizer.vocabSize, padded = true, normalize = (text) => text.normalize("NFC") } = options;
   const { bosId, eosId } = tokenizer;
   if (bosId === undefined || eosId === undefined) {
     throw new RangeError(
@@ -52,9 +54,11 @@ export function* textSamples(
     if (countCharacters(piece) < minCharacters) continue;
     const ids = [bosId, ...tokenizer.encode(normalize(piece)), eosId];
     if (ids.length < minTokens) continue;
-    const padded = new Int32Array(contextLength + 1).fill(padId);
-    padded.set(ids.slice(0, contextLength + 1));
-    yield { tokens: padded.slice(0, -1), targets: padded.slice(1) };
+    const row = new Int32Array(padded ? contextLength + 1 : Math.min(ids.length, contextLength + 1)).fill(
+      padId,
+    );
+    row.set(ids.slice(0, row.length));
+    yield { tokens: row.slice(0, -1), targets: row.slice(1) };
   }
 }
 

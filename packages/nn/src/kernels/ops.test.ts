@@ -75,9 +75,14 @@ onEachKernel(() => {
       fc.asyncProperty(
         cases,
         fc.constantFrom(1 as const, -1 as const),
-        async ({ B, H, T, half, seed }, sign) => {
+        fc.boolean(),
+        async ({ B, H, T, half, seed }, sign, each) => {
           const x = noise<Tensor4D>([B, H, T, 2 * half], seed);
-          const [cos, sin] = [noise<Tensor2D>([T, half], seed + 1), noise<Tensor2D>([T, half], seed + 2)];
+          const shape = each ? ([B, T, half] as const) : ([T, half] as const);
+          const [cos, sin] = [
+            noise<Tensor2D | Tensor3D>(shape, seed + 1),
+            noise<Tensor2D | Tensor3D>(shape, seed + 2),
+          ];
           await expectSame(ropeOp, [x, cos, sin], { sign });
         },
       ),

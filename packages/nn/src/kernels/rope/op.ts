@@ -1,4 +1,4 @@
-import { defineOp, type Op, type Tensor2D, type Tensor4D } from "@corenet/tensor";
+import { defineOp, type Op, type Tensor2D, type Tensor3D, type Tensor4D } from "@corenet/tensor";
 import { ropeReference } from "./reference.ts";
 
 export interface RopeAttrs {
@@ -6,9 +6,10 @@ export interface RopeAttrs {
   readonly sign: 1 | -1;
 }
 
-export type RopeInputs = [x: Tensor4D, cos: Tensor2D, sin: Tensor2D];
+type Table = Tensor2D | Tensor3D;
+export type RopeInputs = [x: Tensor4D, cos: Table, sin: Table];
 
-/** x [B, H, T, d], cos and sin [T, d/2] to [B, H, T, d]. A rotation's gradient is the rotation back. */
+/** x [B, H, T, d], cos and sin [T, d/2] or [B, T, d/2] to [B, H, T, d]. A rotation's gradient is the rotation back. */
 export const ropeOp: Op<RopeInputs, [y: Tensor4D], RopeAttrs> = /* @__PURE__ */ defineOp({
   name: "rope",
   reference: ropeReference,

@@ -8,8 +8,9 @@ export async function rope(host: WasmHost) {
     const [B, H, T, d] = x.shape;
     const y = host.output(x.shape, "float32") as Tensor4D;
     const [from, c, s] = [x, cos, sin].map(host.address) as [number, number, number];
+    const group = cos.rank === 3 ? H * T : 0; // rows of x that share a table
     const work = { tasks: B * H * T, grain: Math.ceil(32768 / d) };
-    host.parallel(kernels, "rope", work, from, c, s, T, d, 0, host.address(y), sign);
+    host.parallel(kernels, "rope", work, from, c, s, T, d, group, host.address(y), sign);
     return [y];
   };
 }
