@@ -99,8 +99,27 @@ async function* checked(
   }
 }
 
-/** -1 where all are finite. A plain loop: `findIndex` takes fifteen times as long. */
+const chunk = 2 ** 12; // words between two looks at what was found
+
+/**
+ * -1 where all are finite. Looks at two numbers a word: the exponent's lowest bit added to an exponent of ones carries
+ * into the sign's place, and no other exponent does. One by one, loading would take twice as long.
+ */
 function firstNonFinite(bits: Uint16Array, exponent: number): number {
-  for (let i = 0; i < bits.length; i++) if (((bits[i] as number) & exponent) === exponent) return i;
+  const ones = exponent * 0x10001;
+  const lowest = (0x8000 - exponent) * 0x10001;
+  const isAligned = bits.byteOffset % 4 === 0;
+  const words = isAligned
+    ? new Int32Array(bits.buffer, bits.byteOffset, bits.length >> 1)
+    : new Int32Array(0);
+  let at = 0;
+  for (; at < words.length; at += chunk) {
+    const end = Math.min(words.length, at + chunk);
+    let carried = 0;
+    for (let i = at; i < end; i++) carried |= ((words[i] as number) & ones) + lowest;
+    if ((carried & 0x80008000) !== 0) break;
+  }
+  for (let i = 2 * Math.min(at, words.length); i < bits.length; i++)
+    if (((bits[i] as number) & exponent) === exponent) return i;
   return -1;
 }
