@@ -1,4 +1,5 @@
 import { availableParallelism } from "node:os";
+import process from "node:process";
 import type { Bench, Contender } from "../../../tools/bench/harness.ts";
 import { type BlockSearch, type BlockSearchOptions, referenceSearch } from "../src/codec/block-search.ts";
 import { type LfsrConfig, lfsrConfig } from "../src/codec/config.ts";
@@ -23,7 +24,7 @@ const bench: Bench = {
     "The seed search by rule best, over all 65535 seeds, Gaussian weights: one WebAssembly thread and worker threads " +
     `against plain JavaScript (the reference encoder, float64, pruned), which codes 1/${PART} of the blocks.`,
 
-  async run({ compare }) {
+  async run({ compare, record }) {
     const module = await encoderModule();
     const cores = availableParallelism();
     for (const { name, config } of CASES) {
@@ -31,22 +32,28 @@ const bench: Bench = {
       const part = blocks.slice(0, blocks.length / PART);
       await using one = workerSearch({ module, workers: 1, workerUrl: undefined });
       await using all = workerSearch({ module, workers: cores, workerUrl: undefined });
+      const contenders = [
+        contender("one thread", threadSearch(module), blocks, config),
+        contender("1 worker", one, blocks, config),
+        contender(`${cores} workers`, all, blocks, config),
+        contender("plain JavaScript", referenceSearch(), part, config, PART),
+      ] as const;
+      const [ours, ...peers] = contenders;
       const { standings } = await compare({
         name: `${name}: ${blocks.length} weights`,
-        ours: contender("one thread", threadSearch(module), blocks, config),
-        peers: [
-          contender("1 worker", one, blocks, config),
-          contender(`${cores} workers`, all, blocks, config),
-          contender("plain JavaScript", referenceSearch(), part, config, PART),
-        ],
-        rounds: 7,
-        warmup: 1,
+        ...{ ours, peers, rounds: 12, warmup: 1 },
       });
-      for (const { name: who, ms } of standings) {
-        const rate = (time: number) => (blocks.length / time).toFixed(0);
-        const median = ms.toSorted((a, b) => a - b)[ms.length >> 1] ?? 0;
-        console.log(`  ${who}: ${rate(median)} k weights/s, at best ${rate(Math.min(...ms))}`);
+      const best = standings.map(({ ms }) => Math.min(...ms));
+      for (const [i, { name: who, ms }] of standings.entries()) {
+        const rate = (time = 0) => (blocks.length / time).toFixed(0);
+        const median = ms.toSorted((a, b) => a - b)[ms.length >> 1];
+        const cpu = Math.min(...(contenders[i]?.cpuMs ?? []));
+        console.log(
+          `  ${who}: ${rate(median)} k weights/s, at best ${rate(best[i])}; ${rate(cpu)} a second of processor time`,
+        );
       }
+      const [, alone = 0, together = 0] = best;
+      record(`${name}: ${cores} workers against one, best rounds`, alone / together);
     }
   },
 };
@@ -57,18 +64,23 @@ function contender(
   blocks: Float32Array<ArrayBuffer>,
   config: LfsrConfig,
   times = 1,
-): Contender {
+): Contender & { readonly cpuMs: number[] } {
   const options: BlockSearchOptions = {
     config,
     exponentRule: "best",
     expBias: -13,
     nSeeds: 2 ** config.K - 1,
   };
+  const cpuMs: number[] = []; // of all threads: what a busy machine does not change
   return {
     name,
+    cpuMs,
     async run() {
       const start = performance.now();
+      const before = process.cpuUsage();
       await search.search({ blocks }, options);
+      const { user, system } = process.cpuUsage(before);
+      cpuMs.push(((user + system) / 1000) * times);
       return (performance.now() - start) * times;
     },
   };

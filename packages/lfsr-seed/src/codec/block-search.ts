@@ -41,7 +41,9 @@ export interface BlockCodes {
 export interface BlockSearch {
   /** Blocks that it likes to get at once. */
   readonly batchBlocks: number;
-  /** Rejects with `signal.reason` when aborted. The batch may not change until this resolves. */
+  /**
+   * Rejects with `signal.reason` when aborted. The batch may not change until this resolves; the next may come before.
+   */
   search(batch: BlockBatch, options: BlockSearchOptions): Promise<BlockCodes>;
 }
 

@@ -224,3 +224,33 @@ test("stops when told to, between blocks; reports progress to the end", async ()
   });
   expect(seen.at(-1)).toBe(1);
 });
+
+test("the search has its next batch before the last is counted; the last one to fail is told", async () => {
+  const w = specGaussian(2, 20 * 4);
+  const begun: number[] = [];
+  let waiting = 0;
+  let most = 0;
+  const search: BlockSearch = {
+    batchBlocks: 4,
+    async search(batch, options) {
+      begun.push(batch.blocks.length / 4);
+      most = Math.max(most, ++waiting);
+      await new Promise((resolve) => setTimeout(resolve, 2));
+      waiting--;
+      return referenceSearch().search(batch, options);
+    },
+  };
+  const encoded = await encodeTensor(w, [20, 4], { config: tiny, search });
+  expect(begun).toEqual([4, 4, 4, 4, 4]);
+  expect(most).toBe(2);
+  expect(encoded.seeds).toEqual(
+    (await encodeTensor(w, [20, 4], { config: tiny, search: searchOf(7) })).seeds,
+  );
+
+  let calls = 0;
+  const failing: BlockSearch = {
+    ...search,
+    search: (...batch) => (++calls === 5 ? Promise.reject(new Error("broken")) : search.search(...batch)),
+  };
+  await expect(encodeTensor(w, [20, 4], { config: tiny, search: failing })).rejects.toThrow("broken");
+});

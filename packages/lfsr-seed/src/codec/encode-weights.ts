@@ -1,6 +1,6 @@
 import { throwIfAborted } from "@corenet/core";
 import { writeNibbles } from "./block-code.ts";
-import { blockSpan, nextRun, type ReadWeights, readBlocks } from "./block-run.ts";
+import { type BlockRun, blockSpan, nextRun, type ReadWeights, readBlocks } from "./block-run.ts";
 import { type BlockCodes, type BlockSearch, referenceSearch } from "./block-search.ts";
 import { type LfsrConfig, lfsrConfig } from "./config.ts";
 import { blockDecoder } from "./decode.ts";
@@ -96,8 +96,17 @@ export async function largestRms({ grid, search, signal }: EncodeJob, read: Read
   return largest;
 }
 
+/** Blocks that are coded together, on their way through the search. */
+interface Batch {
+  readonly run: BlockRun;
+  readonly blocks: Float32Array<ArrayBuffer>;
+  readonly codes: Promise<BlockCodes>;
+  readonly fromJournal: boolean;
+}
+
 /**
- * Encodes batch by batch. Weights are read in ascending order, unless there is an importance per column.
+ * Encodes batch by batch; while one is counted and kept, the next is read and searched, so that no worker waits.
+ * Weights are read in ascending order, unless there is an importance per column.
  *
  * @throws `signal.reason` when aborted
  */
@@ -126,22 +135,22 @@ export async function encodeWeights(
   const decode = blockDecoder(tensor);
   const counter = new StatsCounter();
 
-  for (let done = 0; done < grid.blocks; ) {
+  async function begin(done: number): Promise<Batch | undefined> {
+    if (done >= grid.blocks) return undefined;
     throwIfAborted(signal);
     const kept = await journal?.read(done);
     const n = kept?.seeds.length ?? Math.min(search.batchBlocks, grid.blocks - done);
     const run = nextRun(grid, importance, done, n);
     const blocks = await readBlocks(read, grid, run); // [n, C]
-    let codes = kept;
-    if (!codes) {
-      const h = importance && batchImportance(importance, grid, run);
-      codes = await search.search(
-        { blocks, importance: h },
-        { config, exponentRule, expBias, nSeeds, signal },
-      );
-      await journal?.append(done, codes);
-    }
+    const h = importance && !kept ? batchImportance(importance, grid, run) : undefined;
+    const options = { config, exponentRule, expBias, nSeeds, signal };
+    const codes = kept ? Promise.resolve(kept) : search.search({ blocks, importance: h }, options);
+    codes.catch(() => {}); // its failure is told where it is awaited
+    return { run, blocks, codes, fromJournal: kept !== undefined };
+  }
 
+  /** Puts the codes of a batch in their place. Returns the number of its weights. */
+  function put({ run, blocks }: Batch, codes: BlockCodes): number {
     const decoded = new Float32Array(C);
     let weights = 0;
     for (let i = 0; i < run.n; i++) {
@@ -160,8 +169,18 @@ export async function encodeWeights(
       );
       weights += count;
     }
-    done += run.n;
-    onBatch?.(weights, kept !== undefined);
+    return weights;
+  }
+
+  let batch = await begin(0);
+  for (let done = 0; batch; ) {
+    const from = done;
+    done += batch.run.n;
+    const ahead = await begin(done);
+    const codes = await batch.codes;
+    if (!batch.fromJournal) await journal?.append(from, codes);
+    onBatch?.(put(batch, codes), batch.fromJournal);
+    batch = ahead;
   }
   return { ...tensor, stats: counter.stats() };
 }
