@@ -73,6 +73,11 @@ export function expSum(src: usize, n: i32, shift: f32): f64 {
   return expRowOf(false, src, n, 1, shift, 0);
 }
 
+/** The sum of exp(scale * src [n] - shift). */
+export function expScaledSum(src: usize, n: i32, scale: f32, shift: f32): f64 {
+  return expRowOf(false, src, n, scale, shift, 0);
+}
+
 /** The largest of n floats; NaN are passed over; -Infinity for n = 0. */
 export function maxRow(src: usize, n: i32): f32 {
   let top = constant(0xff800000);

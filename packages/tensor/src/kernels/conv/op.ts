@@ -26,6 +26,10 @@ export const conv2dOp = /* @__PURE__ */ defineOp<ConvInputs, [y: Tensor4D], Conv
     ];
   },
   saves: { inputs: true, outputs: false },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).conv2d,
+    //webgpu: async () => (await import("./webgpu.ts")).conv2d,
+  },
 });
 
 /** dy [B, rows, columns, O], weight [O, kernel height, kernel width, C / groups] to dx [B, height, width, C]. */
@@ -36,6 +40,10 @@ export const conv2dInputGradOp = /* @__PURE__ */ defineOp<
 >({
   name: "conv2dInputGrad",
   reference: conv2dInputGradReference,
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).conv2dInputGrad,
+    //webgpu: async () => (await import("./webgpu.ts")).conv2dInputGrad,
+  },
 });
 
 /** x [B, height, width, C], dy [B, rows, columns, O] to dWeight [O, kernel height, kernel width, C / groups]. */
@@ -46,4 +54,8 @@ export const conv2dWeightGradOp = /* @__PURE__ */ defineOp<
 >({
   name: "conv2dWeightGrad",
   reference: conv2dWeightGradReference,
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).conv2dWeightGrad,
+    //webgpu: async () => (await import("./webgpu.ts")).conv2dWeightGrad,
+  },
 });

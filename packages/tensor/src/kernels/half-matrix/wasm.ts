@@ -1,13 +1,9 @@
-import { moduleLoader, type WasmHost } from "../../backend.ts";
+import type { WasmHost } from "../../backend.ts";
 import { checkIds } from "../../ops/gather.ts";
 import { productParts } from "../../product-parts.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "../../types.ts";
+import { loadModule } from "../module.ts";
 import type { HalfMatMulAttrs, HalfMatrixAttrs, Payload } from "./op.ts";
-
-const loadModule = moduleLoader({
-  relaxed: () => import("../../generated/kernels-relaxed.ts"),
-  simd: () => import("../../generated/kernels-simd.ts"),
-});
 
 const formats = { f16: 1, bf16: 2 } as const; // as the kernels number them
 

@@ -1,14 +1,10 @@
 import { GROUP_SIZE } from "@corenet/core/quantize";
-import { moduleLoader, type WasmHost } from "../../backend.ts";
+import type { WasmHost } from "../../backend.ts";
 import { checkIds } from "../../ops/gather.ts";
 import { productParts } from "../../product-parts.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "../../types.ts";
+import { loadModule } from "../module.ts";
 import type { IntMatMulAttrs, IntMatrixAttrs, Quants, Scales } from "./op.ts";
-
-const loadModule = moduleLoader({
-  relaxed: () => import("../../generated/kernels-relaxed.ts"),
-  simd: () => import("../../generated/kernels-simd.ts"),
-});
 
 const formats = { int8: 3, int4: 4 } as const; // as the kernels number them
 const bytesPerNumber = { int8: 34 / 32, int4: 18 / 32 } as const;
