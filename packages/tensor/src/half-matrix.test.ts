@@ -19,9 +19,9 @@ onBackend("wasm", () => {
           for (let i = 0; i < count; i++) numbers[i] = i % 2 === 0 ? largest : largest | 0x8000; // where a carry would show
           const place = at % count;
           numbers[place] = bits;
-          const isFinite = (bits & exponents[format]) !== exponents[format];
+          const isSound = (bits & exponents[format]) !== exponents[format];
           const made = HalfMatrix.create(numbers, [1, count], format);
-          if (isFinite) {
+          if (isSound) {
             (await made).dispose();
             return;
           }
