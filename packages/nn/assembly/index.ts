@@ -9,6 +9,7 @@ export {
   attentionTasks,
 } from "./attention";
 export { crossEntropy, crossEntropyGrad } from "./cross-entropy";
+export { distillation, distillationGrad, distillationScratchBytes } from "./distillation";
 export { gelu, geluGrad } from "./gelu";
 export { layerNorm, layerNormGrad, layerNormGradColumns } from "./layer-norm";
 export { rmsNorm, rmsNormGrad } from "./rms-norm";

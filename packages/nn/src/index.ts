@@ -1,6 +1,7 @@
 export { type AttentionOptions, attention } from "./attention.ts";
 export type { CausalLm, ForwardOptions, KvPair, KvShape, ReadRawKvOptions } from "./causal-lm.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./cross-entropy.ts";
+export { type DistillationOptions, distillationLoss, type TopLogits } from "./distillation-loss.ts";
 export type { DocumentStarts } from "./documents.ts";
 export {
   type AssistantOptions,

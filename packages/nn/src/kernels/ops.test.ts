@@ -15,6 +15,7 @@ import { expect, test } from "vitest";
 import { oddSize, onBackend, sizeOf } from "../../../../tools/testing/index.ts";
 import { type AttentionAttrs, attentionGradOp, attentionOp } from "./attention/op.ts";
 import { crossEntropyGradOp, crossEntropyOp } from "./cross-entropy/op.ts";
+import { type DistillationInputs, distillationGradOp, distillationOp } from "./distillation/op.ts";
 import { rmsNormGradOp, rmsNormOp } from "./rms-norm/op.ts";
 import { ropeOp } from "./rope/op.ts";
 import { siluMulGradOp, siluMulOp } from "./silu-mul/op.ts";
@@ -192,6 +193,40 @@ onEachKernel(() => {
     );
   });
 
+  test("distillation and its gradient, of all logits and of the largest", async () => {
+    const cases = fc.record({
+      N: fc.integer({ min: 1, max: 5 }),
+      V: fc.oneof(fc.integer({ min: 1, max: 9 }), fc.constantFrom(130, 300)),
+      isSparse: fc.boolean(),
+      temperature: fc.constantFrom(0.5, 1, 3),
+      alpha: fc.constantFrom(0.3, 1),
+      seed,
+    });
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ N, V, isSparse, temperature, alpha, seed }) => {
+        const attrs = { ignoreIndex: -100, temperature, alpha };
+        const K = isSparse ? Math.ceil(V / 3) : V;
+        const student = noise<Tensor2D>([N, V], seed);
+        const teacher = noise<Tensor2D>([N, K], seed + 1);
+        const targets = tensor(
+          Int32Array.from({ length: N }, (_, i) => (i % 3 === 2 ? -100 : (seed + i) % V)),
+        );
+        const ids = tensor(
+          Int32Array.from({ length: N * K }, (_, i) => (seed + (i % K)) % V),
+          [N, K],
+        );
+        const inputs: DistillationInputs = isSparse
+          ? [student, targets, teacher, ids]
+          : [student, targets, teacher];
+        const [losses, sums] = distillationOp.definition.reference(inputs, attrs);
+        await expect(distillationOp(inputs, attrs)[0]).toBeAllClose(losses, smooth);
+        expect(distillationOp.implementation()).toBe("kernel");
+        await expectSame(distillationGradOp, [sums, noise<Tensor1D>([N], seed + 2), ...inputs], attrs);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
   test("writeRows", async () => {
     const side = fc.integer({ min: 1, max: 4 });
     const cases = fc.record({
@@ -224,6 +259,8 @@ onBackend("cpu", () => {
       attentionOp,
       crossEntropyGradOp,
       crossEntropyOp,
+      distillationGradOp,
+      distillationOp,
       rmsNormGradOp,
       rmsNormOp,
       ropeOp,
