@@ -21,6 +21,7 @@ async function writeReport(name: string, ms: number): Promise<void> {
     machine: { cpu: "A CPU", cores: 2, platform: "linux x64", node: "v24.9.0" },
     comparisons: [await compare({ name: "work", ours, peers: [], rounds: 1 })],
     records: { "loss (nats)": 5.5 },
+    notes: ["A peer is missing."],
   };
   await writeFile(join(folder, `${name}.json`), JSON.stringify(report));
 }
@@ -34,7 +35,7 @@ test("fills the blocks of a page, and only them", async () => {
     /^Before\.\n<!-- bench:one -->\n\n`npm run bench -- one` on 2030-01-02: A CPU, 2 cores/,
   );
   expect(text).toContain("work, 1 rounds\n");
-  expect(text).toContain("loss (nats): 5.50\n```");
+  expect(text).toContain("loss (nats): 5.50\n```\n\nA peer is missing.\n");
   expect(text).toMatch(/<!-- \/bench -->\nAfter\.\n$/);
   expect(text).not.toContain("old numbers");
 });

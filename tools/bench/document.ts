@@ -34,7 +34,7 @@ async function readReport(results: string, name: string): Promise<BenchReport> {
   return JSON.parse(text);
 }
 
-function formatReport({ name, date, machine, floor, comparisons, records }: BenchReport): string {
+function formatReport({ name, date, machine, floor, comparisons, records, notes }: BenchReport): string {
   const { cpu, cores, platform, node } = machine;
   const speed = floor
     ? ` One thread of it: ${floor.fmaGflops.toFixed(1)} GFLOPS fused, ${floor.readGBps.toFixed(1)} GB/s.`
@@ -48,6 +48,7 @@ function formatReport({ name, date, machine, floor, comparisons, records }: Benc
     "",
     ...Object.entries(records).map(([record, value]) => formatRecord(record, value)),
     "```",
+    ...notes.map((sentence) => `\n${sentence}`),
     "",
     "",
   ].join("\n");

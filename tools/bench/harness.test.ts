@@ -135,6 +135,7 @@ test("writes what it measured, with the machine it was measured on", async () =>
     run: async (context) => {
       await context.compare({ name: "c", ours: scripted("a", [1]), peers: [scripted("b", [2])], rounds: 2 });
       context.record("loss", 0.5);
+      context.note("A peer is missing.");
     },
   };
   await runBench(bench, { directory, signal: AbortSignal.timeout(1e6), print: (line) => lines.push(line) });
@@ -142,6 +143,7 @@ test("writes what it measured, with the machine it was measured on", async () =>
   expect(report.machine.node).toBe(process.version);
   expect(report.comparisons[0]?.standings[1]?.ms).toEqual([2, 2]);
   expect(report.records).toEqual({ loss: 0.5 });
+  expect(report.notes).toEqual(["A peer is missing."]);
   expect(new Date(report.date).getTime()).toBeGreaterThan(Date.now() - 60_000);
   expect(lines.join("\n")).toContain("c, 2 rounds");
 });

@@ -189,6 +189,8 @@ export interface BenchContext {
   compare(options: Omit<CompareOptions, "floor" | "signal">): Promise<Comparison>;
   /** Keeps, and prints, a number that is no comparison: a loss, bytes of memory. The unit belongs into the name. */
   record(name: string, value: number): void;
+  /** Keeps, and prints, a sentence: which peer is missing and why, a version. */
+  note(sentence: string): void;
 }
 
 /** The content of `out/bench/<name>.json`. */
@@ -202,6 +204,7 @@ export interface BenchReport {
   floor?: Floor;
   comparisons: Comparison[];
   records: Record<string, number>;
+  notes: string[];
 }
 
 /**
@@ -218,6 +221,7 @@ export async function runBench(
   const { directory, signal, print } = options;
   const comparisons: Comparison[] = [];
   const records: Record<string, number> = {};
+  const notes: string[] = [];
   let floor: Promise<Floor> | undefined;
   const context: BenchContext = {
     signal,
@@ -235,6 +239,10 @@ export async function runBench(
     record(name, value) {
       records[name] = value;
       print(formatRecord(name, value));
+    },
+    note(sentence) {
+      notes.push(sentence);
+      print(sentence);
     },
   };
 
@@ -256,6 +264,7 @@ export async function runBench(
     ...(floor && { floor: await floor }),
     comparisons,
     records,
+    notes,
   };
   if (report.floor) {
     const { fmaGflops, mulAddGflops, readGBps } = report.floor;
