@@ -1,6 +1,8 @@
 // GPU memory that is used again. TensorFlow.js keeps every buffer it ever made, by exact size; here sizes are rounded
 // to classes, and what lies idle is given back.
 
+import type { Failures } from "./failures.ts";
+
 /** A buffer, and when the commands that use it were recorded. */
 export interface PooledBuffer {
   readonly id: number;
@@ -8,6 +10,8 @@ export interface PooledBuffer {
   readonly byteLength: number;
   /** The batch of commands that used it last. */
   lastUse: number;
+  /** Whether the device had no room for it: then it is not used again. */
+  isVoid: boolean;
 }
 
 // GPUBufferUsage of the specification: the global of that name does not exist in Node.
@@ -39,6 +43,7 @@ export function sizeClass(byteLength: number, limit: number): number {
  */
 export class BufferPool {
   readonly #device: GPUDevice;
+  readonly #failures: Failures;
   readonly #free = new Map<number, PooledBuffer[]>();
   /** Destroyed after the next submission, since recorded commands may use them. */
   readonly #doomed: PooledBuffer[] = [];
@@ -50,8 +55,9 @@ export class BufferPool {
   #acquisitions = 0;
   #count = 0;
 
-  constructor(device: GPUDevice, onDestroy: (buffer: PooledBuffer) => void) {
+  constructor(device: GPUDevice, failures: Failures, onDestroy: (buffer: PooledBuffer) => void) {
     this.#device = device;
+    this.#failures = failures;
     this.#onDestroy = onDestroy;
   }
 
@@ -85,6 +91,10 @@ export class BufferPool {
 
   release(pooled: PooledBuffer): void {
     this.#used -= pooled.byteLength;
+    if (pooled.isVoid) {
+      this.#drop(pooled);
+      return;
+    }
     const list = this.#free.get(pooled.byteLength);
     if (list) list.push(pooled);
     else this.#free.set(pooled.byteLength, [pooled]);
@@ -98,12 +108,32 @@ export class BufferPool {
 
   #create(byteLength: number): PooledBuffer {
     const { storage, copySource, copyTarget } = bufferUsage;
-    const buffer = this.#device.createBuffer({
-      size: byteLength,
-      usage: storage | copySource | copyTarget,
-    });
+    const usage = storage | copySource | copyTarget;
+    const buffer = this.#failures.watch(
+      this.#device,
+      `a buffer of ${byteLength} bytes`,
+      () => this.#device.createBuffer({ size: byteLength, usage }),
+      () => this.#voided(pooled),
+    );
+    const pooled = { id: this.#count++, buffer, byteLength, lastUse: 0, isVoid: false };
     this.#allocated += byteLength;
-    return { id: this.#count++, buffer, byteLength, lastUse: 0 };
+    return pooled;
+  }
+
+  #voided(pooled: PooledBuffer): void {
+    if (pooled.isVoid) return;
+    pooled.isVoid = true;
+    const list = this.#free.get(pooled.byteLength);
+    const at = list?.indexOf(pooled) ?? -1;
+    if (at < 0) return; // in use: dropped when it is released
+    list?.splice(at, 1);
+    this.#drop(pooled);
+  }
+
+  #drop(pooled: PooledBuffer): void {
+    this.#allocated -= pooled.byteLength;
+    this.#doomed.push(pooled);
+    this.#onDestroy(pooled);
   }
 
   /** Gives back idle buffers, of the least used class first, until what is allocated fits what was used. */
@@ -114,9 +144,7 @@ export class BufferPool {
       while (this.#allocated > limit) {
         const oldest = list.shift();
         if (!oldest) break;
-        this.#allocated -= size;
-        this.#doomed.push(oldest);
-        this.#onDestroy(oldest);
+        this.#drop(oldest);
       }
       if (list.length === 0) this.#free.delete(size);
       if (this.#allocated <= limit) return;

@@ -7,8 +7,13 @@ export class Failures {
   readonly #pending = new Set<Promise<void>>();
   #waiting: BackendError | OutOfMemoryError | null = null;
   #lost: DeviceLostError | null = null;
+  /** Failures thrown. What was asked of the device before the last of them fails with it, and is not told again. */
+  #thrown = 0;
+  readonly #endBatch: () => void;
 
-  constructor(device: GPUDevice) {
+  /** @param endBatch - submits what is recorded, so that it does not share its fate with what comes after a throw */
+  constructor(device: GPUDevice, endBatch: () => void) {
+    this.#endBatch = endBatch;
     device.lost.then(
       ({ message, reason }) => {
         const how = reason === "destroyed" ? "was disposed" : "was lost";
@@ -34,23 +39,27 @@ export class Failures {
    * Catches what `work` makes the device refuse.
    *
    * @param who - what was done, for the error message
+   * @param onFailure - called when it is known
    */
-  watch<T>(device: GPUDevice, who: string, work: () => T): T {
+  watch<T>(device: GPUDevice, who: string, work: () => T, onFailure?: () => void): T {
     device.pushErrorScope("out-of-memory");
     device.pushErrorScope("validation");
     try {
       return work();
     } finally {
-      this.#await(device.popErrorScope(), who);
-      this.#await(device.popErrorScope(), who);
+      this.#await(device.popErrorScope(), who, onFailure);
+      this.#await(device.popErrorScope(), who, onFailure);
     }
   }
 
-  #await(scope: Promise<GPUError | null>, who: string): void {
+  #await(scope: Promise<GPUError | null>, who: string, onFailure: (() => void) | undefined): void {
+    const thrown = this.#thrown;
     const noted = scope.then(
       (error) => {
         this.#pending.delete(noted);
-        if (error) this.#note(error, who);
+        if (!error) return;
+        onFailure?.();
+        if (thrown === this.#thrown) this.#note(error, who);
       },
       () => {
         this.#pending.delete(noted); // the device is lost, which `lost` says
@@ -81,8 +90,11 @@ export class Failures {
   check(): void {
     if (this.#lost) throw this.#lost;
     const error = this.#waiting;
+    if (!error) return;
     this.#waiting = null;
-    if (error) throw error;
+    this.#endBatch();
+    this.#thrown++;
+    throw error;
   }
 }
 

@@ -34,8 +34,8 @@ export class Recorder {
 
   constructor(device: GPUDevice) {
     this.device = device;
-    this.failures = new Failures(device);
-    this.pool = new BufferPool(device, () => this.#bindGroups.clear()); // they hold what they bind
+    this.failures = new Failures(device, () => this.submit());
+    this.pool = new BufferPool(device, this.failures, () => this.#bindGroups.clear()); // they hold what they bind
     this.#uniformBuffer = device.createBuffer({
       size: this.#uniforms.byteLength,
       usage: bufferUsage.uniform | bufferUsage.copyTarget,
@@ -133,13 +133,13 @@ export class Recorder {
     const key = `${compiled.id}:${buffers.map(({ id }) => id).join()}`;
     const known = this.#bindGroups.get(key);
     if (known) return known;
-    const group = this.device.createBindGroup({
-      layout: compiled.layout,
-      entries: [
-        ...buffers.map(({ buffer }, binding) => ({ binding, resource: { buffer } })),
-        { binding: buffers.length, resource: { buffer: this.#uniformBuffer, size: UNIFORM_BYTES } },
-      ],
-    });
+    const entries = [
+      ...buffers.map(({ buffer }, binding) => ({ binding, resource: { buffer } })),
+      { binding: buffers.length, resource: { buffer: this.#uniformBuffer, size: UNIFORM_BYTES } },
+    ];
+    const group = this.failures.watch(this.device, "a binding", () =>
+      this.device.createBindGroup({ layout: compiled.layout, entries }),
+    );
     if (this.#bindGroups.size >= 4096) this.#bindGroups.clear();
     this.#bindGroups.set(key, group);
     return group;

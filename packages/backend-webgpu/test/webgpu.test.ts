@@ -103,6 +103,24 @@ onBackend("webgpu", () => {
       expect(() => gather(tensor([1, 2]), tensor(Int32Array.of(7)))).toThrow("gather: ids[0] is 7");
     });
 
+    test("no room on the GPU: named each time, and what comes after is right", async () => {
+      for (let round = 0; round < 3; round++) {
+        const large = ones([2 ** 28 - 1]); // 1 GiB, which SwiftShader allows and has no room for
+        await expect(takeData(slice(large, [0], [1]))).rejects.toMatchObject({ name: "OutOfMemoryError" });
+        large.dispose();
+        await expect(mul(tensor([2]), 3)).toBeAllClose([6]);
+      }
+    });
+
+    test("what was recorded before a throw fails with it, what is recorded after it is right", async () => {
+      const wrong = host().output([4], "float32");
+      const code = "fn main(group: u32, local: u32) { y[0] = alsoNonsense; }";
+      host().run({ ...program, name: "first", code }, { y: wrong }, { workgroups: 1 });
+      await new Promise((resolve) => setTimeout(resolve, 300)); // it is known now, and thrown by the next op, while the run is still being recorded
+      expect(() => mul(wrong, 2)).toThrow("the program first");
+      await expect(mul(tensor([2]), 3)).toBeAllClose([6]);
+    });
+
     test("a tensor beyond the device's limit, wrong names, one tensor under two", () => {
       expect(() => ones([2 ** 16, 2 ** 16])).toThrow("Split it");
       const x = tensor([1]);
