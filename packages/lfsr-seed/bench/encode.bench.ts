@@ -1,8 +1,9 @@
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import type { Bench, Contender } from "../../../tools/bench/harness.ts";
-import { type BlockSearch, type BlockSearchOptions, referenceSearch } from "../src/codec/block-search.ts";
+import type { BlockSearch, BlockSearchOptions } from "../src/codec/block-search.ts";
 import { type LfsrConfig, lfsrConfig } from "../src/codec/config.ts";
+import { referenceSearch } from "../src/codec/reference-search.ts";
 import { encoderModule } from "../src/search/encoder-module.ts";
 import { threadSearch } from "../src/search/thread-search.ts";
 import { workerSearch } from "../src/search/worker-search.ts";

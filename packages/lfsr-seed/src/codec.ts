@@ -1,4 +1,3 @@
-export { basisMatrix, integerBasis } from "./codec/basis-matrix.ts";
 export { type BlockCode, readBlockCode } from "./codec/block-code.ts";
 export {
   type BlockBatch,
@@ -6,7 +5,6 @@ export {
   type BlockSearch,
   type BlockSearchOptions,
   emptyBlockCodes,
-  referenceSearch,
   sameConfig,
 } from "./codec/block-search.ts";
 export {
@@ -32,8 +30,3 @@ export {
   type SourceDtype,
 } from "./codec/lfsr-tensor.ts";
 export { createSeedLibrary, type SeedLibrary } from "./codec/seed-library.ts";
-export { isMaximalLength } from "./lfsr/is-maximal-length.ts";
-export { lfsrJump } from "./lfsr/lfsr-jump.ts";
-export { indexToSeed, lfsrSequence, seedToIndex } from "./lfsr/lfsr-sequence.ts";
-export { lfsrStates, lfsrStep } from "./lfsr/lfsr-step.ts";
-export { type LfsrRegister, lfsrTaps } from "./lfsr/taps.ts";

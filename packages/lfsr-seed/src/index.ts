@@ -13,6 +13,7 @@ export {
 } from "./checkpoint/report.ts";
 export { reportSvg } from "./checkpoint/report-svg.ts";
 export type { SelectOptions } from "./checkpoint/select-tensors.ts";
+export { referenceSearch } from "./codec/reference-search.ts";
 export {
   type BlockBatch,
   type BlockCode,
@@ -20,7 +21,6 @@ export {
   type BlockGrid,
   type BlockSearch,
   type BlockSearchOptions,
-  basisMatrix,
   bitsPerWeight,
   blockGrid,
   createSeedLibrary,
@@ -36,30 +36,19 @@ export {
   emptyBlockCodes,
   encodeBlock,
   encodeTensor,
-  indexToSeed,
-  integerBasis,
-  isMaximalLength,
   type LfsrBits,
   type LfsrConfig,
   type LfsrConfigOptions,
   type LfsrLayout,
-  type LfsrRegister,
   type LfsrTensor,
   lfsrConfig,
-  lfsrJump,
-  lfsrSequence,
-  lfsrStates,
-  lfsrStep,
-  lfsrTaps,
   payloadBytes,
   payloadSizes,
   type RowRange,
   readBlockCode,
-  referenceSearch,
   type SeedLibrary,
   type SourceDtype,
   sameConfig,
-  seedToIndex,
   type WorstBlock,
 } from "./codec.ts";
 export { lfsrEntries } from "./container/lfsr-entries.ts";
@@ -69,6 +58,19 @@ export { LfsrCoefficients } from "./matrix/lfsr-coefficients.ts";
 export { lfsrContainer } from "./matrix/lfsr-container.ts";
 export { lfsrMatMul } from "./matrix/lfsr-mat-mul.ts";
 export { LfsrMatrix, type LfsrMatrixOptions, type LfsrMode } from "./matrix/lfsr-matrix.ts";
+export {
+  basisMatrix,
+  indexToSeed,
+  integerBasis,
+  isMaximalLength,
+  type LfsrRegister,
+  lfsrJump,
+  lfsrSequence,
+  lfsrStates,
+  lfsrStep,
+  lfsrTaps,
+  seedToIndex,
+} from "./register.ts";
 export { createSearch, type SearchOptions } from "./search/create-search.ts";
 export { type WebGpuSearch, webGpuSearch } from "./search/webgpu/webgpu-search.ts";
 export type { WorkerSearch } from "./search/worker-search.ts";

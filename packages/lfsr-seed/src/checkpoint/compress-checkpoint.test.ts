@@ -13,9 +13,10 @@ import {
 } from "@corenet/formats";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { specGaussian } from "../../test/spec-data.ts";
-import { type BlockSearch, referenceSearch } from "../codec/block-search.ts";
+import type { BlockSearch } from "../codec/block-search.ts";
 import { lfsrConfig } from "../codec/config.ts";
 import { encodeTensor } from "../codec/encode-tensor.ts";
+import { referenceSearch } from "../codec/reference-search.ts";
 import { lfsrTensorNames, readLfsrTensor } from "../container/read-lfsr-tensor.ts";
 import {
   type CompressCheckpointOptions,
@@ -347,8 +348,7 @@ describe("interrupted", () => {
     }));
     await makeModel(large);
     const program = `
-      import { compressCheckpoint } from "@corenet/lfsr-seed";
-      import { referenceSearch } from "@corenet/lfsr-seed/codec";
+      import { compressCheckpoint, referenceSearch } from "@corenet/lfsr-seed";
       await compressCheckpoint({ source: process.argv[2], out: process.argv[3], search: { ...referenceSearch(), batchBlocks: 16 } });
     `;
     const script = join(import.meta.dirname, `../../test/killed-${process.pid}.ts`); // inside the package, to find it

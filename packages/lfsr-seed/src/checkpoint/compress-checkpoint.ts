@@ -79,8 +79,9 @@ export async function compressCheckpoint(options: CompressCheckpointOptions): Pr
   const folder = await WorkFolder.claim({ source, out, overwrite });
   const checkpoint = await openCheckpoint(source, { signal });
   const owned = options.search ? undefined : await defaultSearch(Infinity, options.workers);
+  const search = options.search ?? (owned as BlockSearch);
   try {
-    const plan = await planCheckpoint(checkpoint, { ...options, search: options.search ?? owned });
+    const plan = await planCheckpoint(checkpoint, { ...options, search });
     const isResumed = !fresh && (await folder.canResume(plan.fingerprint));
     const finished = await Promise.all(plan.tensors.map((_, i) => isResumed && folder.isFinished(i)));
     const biases = await scan(checkpoint, plan, finished, options);

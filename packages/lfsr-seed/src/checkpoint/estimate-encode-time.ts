@@ -1,6 +1,7 @@
 import { Rng } from "@corenet/core";
-import { type BlockSearch, referenceSearch } from "../codec/block-search.ts";
+import type { BlockSearch } from "../codec/block-search.ts";
 import { type LfsrBits, type LfsrConfig, lfsrConfig } from "../codec/config.ts";
+import { referenceSearch } from "../codec/reference-search.ts";
 
 export interface EncodeEstimate {
   readonly weightsPerSecond: number;

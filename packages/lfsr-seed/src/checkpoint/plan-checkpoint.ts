@@ -1,5 +1,6 @@
 import { CheckpointError } from "@corenet/core";
 import type { TensorFile, TensorInfo } from "@corenet/formats";
+import type { BlockSearch } from "../codec/block-search.ts";
 import type { EncodeTensorOptions } from "../codec/encode-tensor.ts";
 import { type EncodeJob, encodeJob } from "../codec/encode-weights.ts";
 import { checkImportance, type Importance } from "../codec/importance.ts";
@@ -28,6 +29,7 @@ export async function planCheckpoint(
   checkpoint: TensorFile,
   options: SelectOptions &
     EncodeTensorOptions & {
+      search: BlockSearch;
       importanceOf?: ((name: string, shape: readonly number[]) => ArrayLike<number> | undefined) | undefined;
     },
 ): Promise<CheckpointPlan> {

@@ -8,8 +8,6 @@ export interface EncodeBlockOptions {
   exponentRule?: ExponentRule | undefined;
   /** Lowest exponent of the window of 16. @default -8, the paper's */
   expBias?: number | undefined;
-  /** h >= 0 [C]: the error is `sum h (w - w^)^2`. The library must have been made with the same. */
-  importance?: Float64Array | undefined;
   /** Quantise at every seed, not only where it can win: for tests, a hundred times slower. @default false */
   exhaustive?: boolean | undefined;
 }
@@ -29,8 +27,8 @@ const float32Overflow = 2 ** 128 - 2 ** 103;
 const boundSlack = 1e-9;
 
 /**
- * The code of one block: over all seeds, least squares for the coefficients, then exponent and rounding by the rule,
- * and the smallest `||w - U t^||^2` with the quantised coefficients. Of equals the lowest seed wins, of its candidates
+ * The code of one block: over all seeds of the library, least squares for the coefficients, then exponent and rounding by the rule,
+ * and the smallest `sum h (w - U t^)^2` with the quantised coefficients. Of equals the lowest seed wins, of its candidates
  * the first.
  *
  * This is the normative encoder: float64, sums over c, then p, in ascending order, nothing fused. Seeds whose error
@@ -46,25 +44,20 @@ export function encodeBlock(
   options: EncodeBlockOptions = {},
 ): EncodedBlock {
   const { C, P, K } = library.config;
-  const { exponentRule = "best", expBias = -8, importance, exhaustive = false } = options;
+  const { exponentRule = "best", expBias = -8, exhaustive } = options;
   if (w.length !== C) {
     throw new RangeError(
       `encodeBlock: w has ${w.length} weights, expected C = ${C}. Pad the last block with 0.`,
     );
   }
-  const best: EncodedBlock = {
-    seed: 1,
-    exponent: expBias,
-    q: new Int8Array(P),
-    error: weightedNorm(w, importance),
-  };
+  const { ring, seeds, starts, importance: h } = library;
+  const best: EncodedBlock = { seed: 1, exponent: expBias, q: new Int8Array(P), error: weightedNorm(w, h) };
   if (best.error === 0) return best;
 
-  const { ring, seeds, starts } = library;
   const half = 2 ** (K - 1) - 1;
   const norm = best.error;
   const neighbours = exponentRule === "best" ? 3 ** P : 0;
-  const dots = slidingDots(w, library, importance);
+  const dots = slidingDots(w, library);
   const reach = reachOf(library, dots);
   const factor = new Float64Array((P * (P + 1)) / 2);
   const t = new Float64Array(P);
@@ -76,7 +69,7 @@ export function encodeBlock(
 
     const seed = seeds[n] as number;
     const start = starts[n] as number;
-    factorGram(ring, start, library.config, importance, factor);
+    factorGram(ring, start, library.config, h, factor);
     solve(factor, dots, start, t);
     let largest = 0;
     for (let p = 0; p < P; p++) {
@@ -88,7 +81,7 @@ export function encodeBlock(
       for (let p = 0; p < P; p++) rounded[p] = roundCoefficient((t[p] as number) / scale);
       for (let digits = -1; digits < neighbours; digits++) {
         if (!neighbour(rounded, digits, q)) continue;
-        const error = blockError(w, ring, start, q, scale, half, importance, best.error);
+        const error = blockError(w, ring, start, q, scale, half, h, best.error);
         // Seeds come in the order of the cycle, and of equal errors the lowest seed wins.
         if (error > best.error || (error === best.error && seed >= best.seed)) continue;
         best.seed = seed;
@@ -102,12 +95,9 @@ export function encodeBlock(
 }
 
 /** `sum h w^2`, the error of the zero code. */
-function weightedNorm(w: ArrayLike<number>, importance: Float64Array | undefined): number {
+function weightedNorm(w: ArrayLike<number>, h: Float64Array): number {
   let norm = 0;
-  for (let c = 0; c < w.length; c++) {
-    const square = (w[c] as number) * (w[c] as number);
-    norm += importance ? square * (importance[c] as number) : square;
-  }
+  for (let c = 0; c < w.length; c++) norm += (w[c] as number) * (w[c] as number) * (h[c] as number);
   return norm;
 }
 
@@ -117,12 +107,11 @@ function weightedNorm(w: ArrayLike<number>, importance: Float64Array | undefined
  */
 function slidingDots(
   w: ArrayLike<number>,
-  { ring, config: { C, P } }: SeedLibrary,
-  importance: Float64Array | undefined,
+  { ring, importance: h, config: { C, P } }: SeedLibrary,
 ): Float64Array {
   const dots = new Float64Array(ring.length - (C - 1) * P);
   for (let c = 0; c < C; c++) {
-    const weight = importance ? (w[c] as number) * (importance[c] as number) : (w[c] as number);
+    const weight = (w[c] as number) * (h[c] as number);
     for (let m = 0, at = c * P; m < dots.length; m++, at++) {
       dots[m] = (dots[m] as number) + (ring[at] as number) * weight;
     }
@@ -194,7 +183,7 @@ function blockError(
   q: Int8Array,
   scale: number,
   half: number,
-  importance: Float64Array | undefined,
+  h: Float64Array,
   limit: number,
 ): number {
   let error = 0;
@@ -203,8 +192,7 @@ function blockError(
     for (let p = 0; p < q.length; p++, at++) sum += (ring[at] as number) * (q[p] as number);
     const decoded = (sum * scale) / half;
     const miss = (w[c] as number) - decoded;
-    const square = miss * miss;
-    error += importance ? square * (importance[c] as number) : square;
+    error += miss * miss * (h[c] as number);
     if (error > limit || Math.abs(decoded) >= float32Overflow) return Infinity;
   }
   return error;

@@ -2,11 +2,12 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { loadGolden } from "../../../../tools/testing/index.ts";
 import { specGaussian } from "../../test/spec-data.ts";
-import { type BlockSearch, referenceSearch } from "./block-search.ts";
+import type { BlockSearch } from "./block-search.ts";
 import { bitsPerWeight, lfsrConfig } from "./config.ts";
 import { decodeTensor } from "./decode.ts";
 import { type EncodeTensorOptions, encodeTensor } from "./encode-tensor.ts";
 import { payloadBytes } from "./lfsr-tensor.ts";
+import { referenceSearch } from "./reference-search.ts";
 
 const tiny = lfsrConfig({ C: 4, P: 2, K: 8 });
 

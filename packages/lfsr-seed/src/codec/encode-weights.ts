@@ -1,7 +1,7 @@
 import { throwIfAborted } from "@corenet/core";
 import { writeNibbles } from "./block-code.ts";
 import { type BlockRun, blockSpan, nextRun, type ReadWeights, readBlocks } from "./block-run.ts";
-import { type BlockCodes, type BlockSearch, referenceSearch } from "./block-search.ts";
+import type { BlockCodes, BlockSearch } from "./block-search.ts";
 import { type LfsrConfig, lfsrConfig } from "./config.ts";
 import { blockDecoder } from "./decode.ts";
 import { type EncodeStats, StatsCounter } from "./encode-stats.ts";
@@ -41,7 +41,10 @@ export interface EncodeJournal {
 }
 
 /** Checks the options and fills in their defaults. @throws RangeError when one is wrong */
-export function encodeJob(shape: readonly number[], options: EncodeTensorOptions): EncodeJob {
+export function encodeJob(
+  shape: readonly number[],
+  options: EncodeTensorOptions & { search: BlockSearch },
+): EncodeJob {
   const {
     bits,
     config = lfsrConfig({ bits }),
@@ -73,7 +76,7 @@ export function encodeJob(shape: readonly number[], options: EncodeTensorOptions
     layout,
     nSeeds,
     sourceDtype: options.sourceDtype ?? "F32",
-    search: options.search ?? referenceSearch(),
+    search: options.search,
     signal: options.signal,
   };
 }

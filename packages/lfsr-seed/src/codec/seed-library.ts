@@ -20,8 +20,8 @@ export interface SeedLibrary {
   readonly starts: Uint32Array;
   /** Inverses of the lower Cholesky factors, row by row [n, P (P + 1) / 2]: `||L^-1 S^T h w||^2` is what a basis reaches. */
   readonly inverses: Float64Array;
-  /** h, as given. */
-  readonly importance: Float64Array | undefined;
+  /** h [C]: ones where none was given, which change no bit of what they multiply. */
+  readonly importance: Float64Array;
 }
 
 /**
@@ -37,7 +37,7 @@ export function createSeedLibrary(
 ): SeedLibrary {
   const { C, P, K, taps, decimation } = config;
   const period = 2 ** K - 1;
-  const { nSeeds = period, importance } = options;
+  const { nSeeds = period, importance = new Float64Array(C).fill(1) } = options;
   if (!(Number.isInteger(nSeeds) && nSeeds >= 1 && nSeeds <= period)) {
     throw new RangeError(`createSeedLibrary: nSeeds is ${nSeeds}, expected an integer in [1, ${period}].`);
   }
@@ -83,15 +83,14 @@ export function factorGram(
   ring: Float64Array,
   start: number,
   { C, P }: LfsrConfig,
-  importance: Float64Array | undefined,
+  h: Float64Array,
   factor: Float64Array,
 ): boolean {
   for (let i = 0, at = 0; i < P; i++) {
     for (let j = 0; j <= i; j++, at++) {
-      let gram = 0; // exact without importance
+      let gram = 0; // exact where h is 1
       for (let c = 0; c < C; c++) {
-        const product = (ring[start + c * P + i] as number) * (ring[start + c * P + j] as number);
-        gram += importance ? product * (importance[c] as number) : product;
+        gram += (ring[start + c * P + i] as number) * (ring[start + c * P + j] as number) * (h[c] as number);
       }
       let rest = gram;
       const rowI = (i * (i + 1)) / 2;

@@ -1,4 +1,4 @@
-import { referenceSearch } from "../codec/block-search.ts";
+import { referenceSearch } from "../codec/reference-search.ts";
 import { createSearch } from "./create-search.ts";
 import type { WorkerSearch } from "./worker-search.ts";
 

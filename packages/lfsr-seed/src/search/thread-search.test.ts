@@ -1,8 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { specGaussian, specHeavyTailed } from "../../test/spec-data.ts";
-import { type BlockBatch, type BlockSearchOptions, referenceSearch } from "../codec/block-search.ts";
+import type { BlockBatch, BlockSearchOptions } from "../codec/block-search.ts";
 import { lfsrConfig } from "../codec/config.ts";
+import { referenceSearch } from "../codec/reference-search.ts";
 import { type EncoderBuild, encoderModule } from "./encoder-module.ts";
 import { threadSearch } from "./thread-search.ts";
 

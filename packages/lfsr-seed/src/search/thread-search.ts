@@ -1,5 +1,6 @@
 import { throwIfAborted, yieldToEventLoop } from "@corenet/core";
-import { type BlockSearch, emptyBlockCodes, referenceSearch } from "../codec/block-search.ts";
+import { type BlockSearch, emptyBlockCodes } from "../codec/block-search.ts";
+import { referenceSearch } from "../codec/reference-search.ts";
 import { createEncoder, encoderTakes, encodeTile, readCodes, tilesOf } from "./encoder.ts";
 
 /**
