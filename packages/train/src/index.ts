@@ -25,6 +25,7 @@ export {
 export { type CheckpointStore, folderStore } from "./checkpoint-store.ts";
 export { ema } from "./ema.ts";
 export type { DeviceFailure, Fallback, FallbackEvent } from "./fallback.ts";
+export { freeze, matchPaths } from "./freeze.ts";
 export { clipByGlobalNorm, clipFactor, globalNorm } from "./global-norm.ts";
 export { memoryStore } from "./memory-store.ts";
 export type { ParamGroup } from "./param-groups.ts";
