@@ -80,6 +80,13 @@ export type {
   Tensor5D,
 } from "./types.ts";
 export { customGradient, type ValueAndGrad, valueAndGrad } from "./value-and-grad.ts";
-export { type ProductOptions, type ProductRun, planProduct, type RightMatrix } from "./wgsl/mat-mul.ts";
+export {
+  type LeftMatrix,
+  type ProductOptions,
+  type ProductRun,
+  type ProductTarget,
+  planProduct,
+  type RightMatrix,
+} from "./wgsl/mat-mul.ts";
 export { wgslMath } from "./wgsl/math.ts";
 export { wgslReduce } from "./wgsl/reduce.ts";

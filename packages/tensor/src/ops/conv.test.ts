@@ -168,6 +168,24 @@ const named: [string, Partial<ConvCase>][] = [
   ["depth beyond a block", { sides: [3, 3], channels: 150, outputs: 21, kernel: [2, 2] }],
   ["more pixels than a block", { batch: 2, sides: [19, 21], channels: 4, outputs: 6, kernel: [2, 2] }],
   [
+    "large enough for tiles, in phases",
+    {
+      sides: [25, 26],
+      channels: 24,
+      outputs: 40,
+      kernel: [3, 3],
+      stride: [2, 1],
+      padding: [
+        [1, 1],
+        [1, 1],
+      ],
+    },
+  ],
+  [
+    "large enough for tiles, in groups and pieces",
+    { sides: [41, 40], channels: 16, outputs: 48, groups: 2, kernel: [3, 3] },
+  ],
+  [
     "dilation that shares a factor with the stride",
     {
       sides: [17, 17],

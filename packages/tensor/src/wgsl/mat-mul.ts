@@ -14,24 +14,75 @@ export interface RightMatrix {
   readonly alongK: boolean;
 }
 
-export interface ProductOptions {
-  /** Whether the left matrix is stored as [K, M]. */
-  readonly transposeA: boolean;
-  readonly right: RightMatrix;
+/** How a program reads a left matrix that is no plain array. */
+export interface LeftMatrix extends Omit<RightMatrix, "code"> {
+  /** WGSL that declares `fn left(batch: u32, m: u32, k: u32) -> f32`, for m < u.M and k < u.K. */
+  readonly code: string;
 }
 
-const sizes = { M: "u32", N: "u32", K: "u32", strideA: "u32" } as const;
+/** Where a program writes the rows of c, when they do not lie one after the other. */
+export interface ProductTarget {
+  readonly name: string;
+  readonly uniforms: Readonly<Record<string, "u32" | "i32" | "f32">>;
+  /** WGSL that declares `fn place(batch: u32, m: u32) -> u32`: the index of its first number, or NOWHERE. */
+  readonly code: string;
+}
+
+export interface ProductOptions {
+  /** Whether the left matrix is stored as [K, M]. */
+  readonly transposeA?: boolean;
+  readonly right: RightMatrix;
+  /** @default the tensor `a` */
+  readonly left?: LeftMatrix;
+  /** @default c [batch, M, N] */
+  readonly target?: ProductTarget;
+}
+
+/** A product's parts, all given. */
+interface Parts {
+  readonly left: LeftMatrix;
+  readonly right: RightMatrix;
+  readonly target: ProductTarget;
+}
+
+const sizes = { M: "u32", N: "u32", K: "u32", batch: "u32" } as const;
+
+const plainLeft = (transposeA: boolean): LeftMatrix => ({
+  name: transposeA ? ", A turned" : "",
+  reads: { a: "f32" },
+  uniforms: { strideA: "u32" },
+  alongK: !transposeA,
+  code: /* wgsl */ `
+fn left(batch: u32, m: u32, k: u32) -> f32 { return a[batch * u.strideA + ${transposeA ? "k * u.M + m" : "m * u.K + k"}]; }`,
+});
+
+const plainTarget: ProductTarget = {
+  name: "",
+  uniforms: {},
+  code: /* wgsl */ `
+fn place(batch: u32, m: u32) -> u32 { return (batch * u.M + m) * u.N; }`,
+};
+
+const codeOf = ({ left, right, target }: Parts): string => /* wgsl */ `
+const NOWHERE = 0xffffffffu;${left.code}${right.code}${target.code}`;
+
+const inputsOf = ({ left, right, target }: Parts) => ({
+  reads: { ...left.reads, ...right.reads },
+  writes: { c: "f32" },
+  uniforms: { ...sizes, ...left.uniforms, ...right.uniforms, ...target.uniforms },
+});
+
 const four = [0, 1, 2, 3] as const;
 
 const DIRECT = 64;
 const DEPTH = 16; // of K at a time
 const ROW = 64;
 
-/** What to run for a product, and with how many workgroups and which uniforms beside those of the right matrix. */
+/** What to run for a product, and with how many workgroups and which uniforms beside those of the parts that were given. */
 export interface ProductRun {
   readonly program: WgslProgram;
   readonly workgroups: number;
-  readonly uniforms: { readonly M: number; readonly N: number; readonly K: number; readonly strideA: number };
+  readonly uniforms: Readonly<Record<string, number>>;
 }
 
 const programs = new Map<string, WgslProgram>();
@@ -44,54 +95,52 @@ function programOf(name: string, make: (name: string) => WgslProgram): WgslProgr
 
 /**
  * The program for c [batch, M, N] = a [batch, M, K] · right [batch, K, N], of the tensors `a` and `c` and those of the
- * right matrix: rows against rows where there are few rows and the right matrix lies along k, tiles where the product is
+ * right matrix: rows against rows where there are few rows and both matrices lie along k, tiles where the product is
  * large, else each number by itself.
  *
  * @param sharedA - whether all of the batch have the same left matrix
  */
 export function planProduct(
   { batch, M, N, K, sharedA = false }: { batch: number; M: number; N: number; K: number; sharedA?: boolean },
-  { transposeA, right }: ProductOptions,
+  { transposeA = false, right, left, target = plainTarget }: ProductOptions,
 ): ProductRun {
-  const uniforms = { M, N, K, strideA: sharedA ? 0 : M * K };
-  const turned = transposeA ? ", A turned" : "";
-  if (M <= 4 && right.alongK && !transposeA && K >= ROW) {
-    const name = `matMul ${M} rows · ${right.name}`;
-    return { program: programOf(name, (n) => rowsProgram(n, M, right)), workgroups: batch * N, uniforms };
+  const uniforms = { M, N, K, batch, ...(!left && { strideA: sharedA ? 0 : M * K }) };
+  const parts = { left: left ?? plainLeft(transposeA), right, target };
+  const names = `${right.name}${parts.left.name}${target.name}`;
+  if (M <= 4 && right.alongK && parts.left.alongK && K >= ROW) {
+    const name = `matMul ${M} rows · ${names}`;
+    return { program: programOf(name, (n) => rowsProgram(n, M, parts)), workgroups: batch * N, uniforms };
   }
   if (batch * M * N * K <= SMALL || M <= 4) {
-    const name = `matMul · ${right.name}${turned}`;
+    const name = `matMul · ${names}`;
     const workgroups = Math.ceil((batch * M * Math.ceil(N / 4)) / DIRECT);
-    return { program: programOf(name, (n) => directProgram(n, transposeA, right)), workgroups, uniforms };
+    return { program: programOf(name, (n) => directProgram(n, parts)), workgroups, uniforms };
   }
   const side = M <= 32 || N <= 32 || batch * M * N < 2 ** 16 ? 32 : 64;
-  const name = `matMul by ${side} · ${right.name}${turned}`;
+  const name = `matMul by ${side} · ${names}`;
   const workgroups = batch * Math.ceil(M / side) * Math.ceil(N / side);
-  return { program: programOf(name, (n) => tiledProgram(n, side, transposeA, right)), workgroups, uniforms };
+  return { program: programOf(name, (n) => tiledProgram(n, side, parts)), workgroups, uniforms };
 }
 
 /** Up to here a product is too small to fill tiles, which cost two barriers for each piece of K. */
 const SMALL = 2 ** 21; // multiplications
 
 /** A workgroup for each column of the result: its invocations share k among them. For decoding, token by token. */
-function rowsProgram(name: string, M: number, right: RightMatrix): WgslProgram {
+function rowsProgram(name: string, M: number, parts: Parts): WgslProgram {
   const rows = four.slice(0, M);
   return {
     name,
-    reads: { a: "f32", ...right.reads },
-    writes: { c: "f32" },
-    uniforms: { ...sizes, ...right.uniforms },
+    ...inputsOf(parts),
     workgroupSize: ROW,
-    code: /* wgsl */ `${right.code}
+    code: /* wgsl */ `${codeOf(parts)}
 var<workgroup> parts: array<array<f32, ${ROW}>, ${M}>;
 fn main(group: u32, local: u32) {
   let batch = group / u.N;
   let n = group % u.N;
-  let first = batch * u.strideA;
   ${rows.map((i) => `var s${i} = 0.0;`).join(" ")}
   for (var k = local; k < u.K; k += WORKGROUP) {
     let value = right(batch, k, n);
-    ${rows.map((i) => `s${i} = fma(a[first + ${i}u * u.K + k], value, s${i});`).join("\n    ")}
+    ${rows.map((i) => `s${i} = fma(left(batch, ${i}u, k), value, s${i});`).join("\n    ")}
   }
   ${rows.map((i) => `parts[${i}][local] = s${i};`).join(" ")}
   workgroupBarrier();
@@ -99,37 +148,38 @@ fn main(group: u32, local: u32) {
     if (local < half) { ${rows.map((i) => `parts[${i}][local] += parts[${i}][local + half];`).join(" ")} }
     workgroupBarrier();
   }
-  if (local < ${M}u) { c[(batch * ${M}u + local) * u.N + n] = parts[local][0]; }
+  if (local >= ${M}u) { return; }
+  let at = place(batch, local);
+  if (at != NOWHERE) { c[at + n] = parts[local][0]; }
 }`,
   };
 }
 
 /** An invocation for four neighbours of a row, straight from memory. */
-function directProgram(name: string, transposeA: boolean, right: RightMatrix): WgslProgram {
+function directProgram(name: string, parts: Parts): WgslProgram {
   return {
     name,
-    reads: { a: "f32", ...right.reads },
-    writes: { c: "f32" },
-    uniforms: { ...sizes, ...right.uniforms },
+    ...inputsOf(parts),
     workgroupSize: DIRECT,
-    code: /* wgsl */ `${right.code}
+    code: /* wgsl */ `${codeOf(parts)}
 fn main(group: u32, local: u32) {
   let index = group * WORKGROUP + local;
   let across = (u.N + 3u) / 4u;
   let row = index / across % u.M;
   let batch = index / (across * u.M);
+  if (batch >= u.batch) { return; } // no row: its writes would be moved onto the last element
+  let first = place(batch, row);
+  if (first == NOWHERE) { return; }
   let n0 = index % across * 4u;
   let n1 = min(n0 + 1u, u.N - 1u);
   let n2 = min(n0 + 2u, u.N - 1u);
   let n3 = min(n0 + 3u, u.N - 1u);
-  let first = batch * u.strideA + row * ${transposeA ? "1u" : "u.K"};
   var sums = vec4<f32>();
   for (var k = 0u; k < u.K; k++) {
     let values = vec4<f32>(${four.map((i) => `right(batch, k, n${i})`).join(", ")});
-    sums = fma(vec4<f32>(a[first + k${transposeA ? " * u.M" : ""}]), values, sums);
+    sums = fma(vec4<f32>(left(batch, row, k)), values, sums);
   }
-  let at = (batch * u.M + row) * u.N + n0;
-  if (at >= arrayLength(&c)) { return; } // no row: its writes would be moved onto the last element
+  let at = first + n0;
   c[at] = sums.x;
   if (n0 + 1u < u.N) { c[at + 1u] = sums.y; }
   if (n0 + 2u < u.N) { c[at + 2u] = sums.z; }
@@ -143,21 +193,24 @@ fn main(group: u32, local: u32) {
  *
  * @param side - of the square that a workgroup computes; each invocation has 4 x 4 of it
  */
-function tiledProgram(name: string, side: number, transposeA: boolean, right: RightMatrix): WgslProgram {
+function tiledProgram(name: string, side: number, parts: Parts): WgslProgram {
   const across = side / 4;
+  const { left, right } = parts;
   return {
     name,
-    reads: { a: "f32", ...right.reads },
-    writes: { c: "f32" },
-    uniforms: { ...sizes, ...right.uniforms },
+    ...inputsOf(parts),
     workgroupSize: across * across,
-    code: /* wgsl */ `${right.code}
+    code: /* wgsl */ `${codeOf(parts)}
 const SIDE = ${side}u;
 const DEPTH = ${DEPTH}u;
 var<workgroup> tileA: array<f32, ${side * DEPTH}>; // [DEPTH, SIDE]
 var<workgroup> tileB: array<f32, ${side * DEPTH}>;
 
-fn write(at: u32, n: u32, sums: vec4<f32>) {
+fn write(batch: u32, m: u32, n: u32, sums: vec4<f32>) {
+  if (m >= u.M) { return; }
+  let first = place(batch, m);
+  if (first == NOWHERE) { return; }
+  let at = first + n;
   if (n < u.N) { c[at] = sums.x; }
   if (n + 1u < u.N) { c[at + 1u] = sums.y; }
   if (n + 2u < u.N) { c[at + 2u] = sums.z; }
@@ -175,11 +228,10 @@ fn main(group: u32, local: u32) {
   ${four.map((i) => `var s${i} = vec4<f32>();`).join(" ")}
   for (var k0 = 0u; k0 < u.K; k0 += DEPTH) {
     for (var i = local; i < SIDE * DEPTH; i += WORKGROUP) {
-      ${transposeA ? "let m = i % SIDE; let ka = i / SIDE;" : "let ka = i % DEPTH; let m = i / DEPTH;"}
-      let atA = ${transposeA ? "(k0 + ka) * u.M + row0 + m" : "(row0 + m) * u.K + k0 + ka"};
-      var left = 0.0;
-      if (row0 + m < u.M && k0 + ka < u.K) { left = a[batch * u.strideA + atA]; }
-      tileA[ka * SIDE + m] = left;
+      ${left.alongK ? "let ka = i % DEPTH; let m = i / DEPTH;" : "let m = i % SIDE; let ka = i / SIDE;"}
+      var other = 0.0;
+      if (row0 + m < u.M && k0 + ka < u.K) { other = left(batch, row0 + m, k0 + ka); }
+      tileA[ka * SIDE + m] = other;
       ${right.alongK ? "let kb = i % DEPTH; let n = i / DEPTH;" : "let n = i % SIDE; let kb = i / SIDE;"}
       var value = 0.0;
       if (column0 + n < u.N && k0 + kb < u.K) { value = right(batch, k0 + kb, column0 + n); }
@@ -194,10 +246,7 @@ fn main(group: u32, local: u32) {
     }
     workgroupBarrier();
   }
-  let first = row0 + row;
-  let n = column0 + column;
-  let at = (batch * u.M + first) * u.N + n;
-  ${four.map((i) => `if (first + ${i}u < u.M) { write(at + ${i}u * u.N, n, s${i}); }`).join("\n  ")}
+  ${four.map((i) => `write(batch, row0 + row + ${i}u, column0 + column, s${i});`).join("\n  ")}
 }`,
   };
 }

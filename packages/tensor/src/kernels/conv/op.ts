@@ -11,7 +11,13 @@ export interface ConvAttrs {
   readonly groups: number;
 }
 
-export type ConvInputs = readonly [x: Tensor4D, weight: Tensor4D, bias?: Tensor1D];
+/** Whether each channel has a window of its own: then there is no product of matrices in it. */
+export function isDepthwise({ groups }: ConvAttrs, channels: number, outputs: number): boolean {
+  return groups > 1 && groups === channels && groups === outputs;
+}
+
+/** With a bias, or without. */
+export type ConvInputs = readonly [x: Tensor4D, weight: Tensor4D, ...bias: Tensor1D[]];
 
 /** x [B, height, width, C], weight [O, kernel height, kernel width, C / groups], bias [O] to y [B, rows, columns, O]. */
 export const conv2dOp = /* @__PURE__ */ defineOp<ConvInputs, [y: Tensor4D], ConvAttrs>({
@@ -28,7 +34,7 @@ export const conv2dOp = /* @__PURE__ */ defineOp<ConvInputs, [y: Tensor4D], Conv
   saves: { inputs: true, outputs: false },
   kernels: {
     wasm: async () => (await import("./wasm.ts")).conv2d,
-    //webgpu: async () => (await import("./webgpu.ts")).conv2d,
+    webgpu: async () => (await import("./webgpu.ts")).conv2d,
   },
 });
 
@@ -42,7 +48,7 @@ export const conv2dInputGradOp = /* @__PURE__ */ defineOp<
   reference: conv2dInputGradReference,
   kernels: {
     wasm: async () => (await import("./wasm.ts")).conv2dInputGrad,
-    //webgpu: async () => (await import("./webgpu.ts")).conv2dInputGrad,
+    webgpu: async () => (await import("./webgpu.ts")).conv2dInputGrad,
   },
 });
 
@@ -56,6 +62,6 @@ export const conv2dWeightGradOp = /* @__PURE__ */ defineOp<
   reference: conv2dWeightGradReference,
   kernels: {
     wasm: async () => (await import("./wasm.ts")).conv2dWeightGrad,
-    //webgpu: async () => (await import("./webgpu.ts")).conv2dWeightGrad,
+    webgpu: async () => (await import("./webgpu.ts")).conv2dWeightGrad,
   },
 });

@@ -3,11 +3,11 @@
 import { tidy } from "../../memory.ts";
 import { add } from "../../ops/arithmetic.ts";
 import { tensor, zeros } from "../../ops/create.ts";
-import { gather, segmentSum } from "../../ops/gather.ts";
+import { gather } from "../../ops/gather.ts";
 import { matMul } from "../../ops/mat-mul.ts";
 import { concat, reshape, slice, transpose } from "../../ops/shape.ts";
 import type { Tensor, Tensor1D, Tensor2D, Tensor3D, Tensor4D } from "../../types.ts";
-import { pixelOf } from "./axis.ts";
+import { type ConvAxis, pixelOf } from "./axis.ts";
 import type { ConvAttrs, ConvInputs } from "./op.ts";
 
 /** y = Σ over taps (i, j) of x(i, j) · w(i, j)ᵀ, with x(i, j) the pixels that the tap meets. */
@@ -30,17 +30,14 @@ export function conv2dInputGradReference(
   attrs: ConvAttrs,
 ): [Tensor4D] {
   const { rows, columns, groups } = attrs;
-  const [B, , , O] = dy.shape;
+  const [B] = dy.shape;
   const C = weight.shape[3] * groups;
-  const count = B * rows.input * columns.input;
-  const arriving = byGroup(reshape(dy, [dy.size / O || 0, O]), groups); // [groups, P, O / groups]
+  const outputs = pixelRows(dy);
   const dx = sumOverTaps(attrs, (i, j) => {
-    const leaving = matMul(arriving, tapWeight(weight, groups, i, j)); // [groups, P, C / groups]
-    const P = leaving.shape[1];
-    const joined = reshape(transpose(leaving, [1, 0, 2]), [P, C]);
-    return segmentSum(joined, tapIds(attrs, B, i, j), count + 1);
-  }); // [count + 1, C], the last row what fell on padding
-  return [reshape(slice(dx, [0, 0], [count, C]), [B, rows.input, columns.input, C])];
+    const arriving = byGroup(gather(outputs, metIds(attrs, B, i, j)) as Tensor2D, groups); // [groups, pixels, O / groups]
+    return matMul(arriving, tapWeight(weight, groups, i, j));
+  }); // [groups, pixels, C / groups]
+  return [reshape(transpose(dx, [1, 0, 2]), [B, rows.input, columns.input, C])];
 }
 
 /** dw(i, j) = dyᵀ · x(i, j). */
@@ -70,20 +67,50 @@ function pixelRows(x: Tensor4D): Tensor2D {
 
 /** The row of `pixelRows` that tap (i, j) meets, for each output [B · rows · columns]. */
 function tapIds({ rows, columns }: ConvAttrs, B: number, i: number, j: number): Tensor1D {
-  const padding = B * rows.input * columns.input;
-  const ids = new Int32Array(B * rows.output * columns.output);
+  const [down, across] = [pixelsMet(rows, i), pixelsMet(columns, j)];
+  return placeIds(B, down, across, rows.input, columns.input);
+}
+
+/** The other way round: the row of the output whose tap (i, j) meets each pixel [B · height · width]. */
+function metIds({ rows, columns }: ConvAttrs, B: number, i: number, j: number): Tensor1D {
+  const [down, across] = [outputsThatMeet(rows, i), outputsThatMeet(columns, j)];
+  return placeIds(B, down, across, rows.output, columns.output);
+}
+
+/** The rows of `pixelRows`, of images of `height` x `width`, at all rows `down` and columns `across`; -1 is padding. */
+function placeIds(
+  B: number,
+  down: readonly number[],
+  across: readonly number[],
+  height: number,
+  width: number,
+): Tensor1D {
+  const padding = B * height * width;
+  const ids = new Int32Array(B * down.length * across.length);
   let at = 0;
   for (let b = 0; b < B; b++) {
-    for (let row = 0; row < rows.output; row++) {
-      const y = pixelOf(rows, row, i);
-      for (let column = 0; column < columns.output; column++) {
-        const x = pixelOf(columns, column, j);
-        const isInside = y >= 0 && y < rows.input && x >= 0 && x < columns.input;
-        ids[at++] = isInside ? (b * rows.input + y) * columns.input + x : padding;
-      }
+    for (const y of down) {
+      for (const x of across) ids[at++] = y < 0 || x < 0 ? padding : (b * height + y) * width + x;
     }
   }
   return tensor(ids);
+}
+
+/** For each output of a side the pixel that its tap meets, or -1. */
+function pixelsMet(axis: ConvAxis, tap: number): number[] {
+  return Array.from({ length: axis.output }, (_, at) => {
+    const pixel = pixelOf(axis, at, tap);
+    return pixel < axis.input ? Math.max(-1, pixel) : -1;
+  });
+}
+
+/** For each pixel of a side the output whose tap meets it, or -1. */
+function outputsThatMeet(axis: ConvAxis, tap: number): number[] {
+  const met = Array<number>(axis.input).fill(-1);
+  pixelsMet(axis, tap).forEach((pixel, at) => {
+    if (pixel >= 0) met[pixel] = at;
+  });
+  return met;
 }
 
 /** [P, groups · n] to [groups, P, n]. */

@@ -4,7 +4,7 @@ import { productParts } from "../../product-parts.ts";
 import type { Tensor4D } from "../../types.ts";
 import { loadModule } from "../module.ts";
 import { joinPatches } from "./join-patches.ts";
-import type { ConvAttrs, ConvInputs } from "./op.ts";
+import { type ConvAttrs, type ConvInputs, isDepthwise } from "./op.ts";
 import { backwardAxes, encodeWalk, forwardAxis, type WalkAxis, type WalkSides } from "./walk.ts";
 
 const GRAIN_FLOPS = 500_000; // ten microseconds
@@ -123,9 +123,6 @@ export async function conv2dWeightGrad(host: WasmHost) {
     return [dWeight];
   };
 }
-
-const isDepthwise = ({ groups }: ConvAttrs, C: number, O: number): boolean =>
-  groups > 1 && groups === C && groups === O;
 
 const grainOf = (perTask: number, enough: number): number =>
   Math.max(1, Math.ceil(enough / Math.max(1, perTask)));
