@@ -1,7 +1,15 @@
 import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { openCheckpoint } from "@corenet/formats";
+import {
+  type CompressReport,
+  decodeTensor,
+  readImportance,
+  readLfsrTensor,
+  writeImportance,
+} from "@corenet/lfsr-seed";
 import { createOpenElm, openElmConfig, Rng, saveOpenElm, useBackend, wasm } from "corenet";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
@@ -195,4 +203,49 @@ test.each([
   expect(run.stderr).toContain(message);
   expect(run.stderr).not.toContain("    at ");
   expect(run.code).toBe(code);
+});
+
+test("compress: by what its inputs say on a text, columns that matter lose less", {
+  timeout: 60_000,
+}, async () => {
+  const compress = (out: string, ...more: string[]) =>
+    corenet(["compress", model, `--out=${out}`, "--bits=3", "--workers=0", "--json", ...more]);
+  const plain = await compress("plain");
+  const calibrated = await compress("weighted", "--calibrate=text.txt", "--importance=kept.safetensors");
+  expect([plain.code, calibrated.code], calibrated.stderr).toEqual([0, 0]);
+  expect(calibrated.stderr).toContain("weighted dB");
+  const report = JSON.parse(calibrated.stdout) as CompressReport;
+  expect(report.tensors.every(({ isWeighted }) => isWeighted)).toBe(true);
+
+  const importance = await readImportance(join(folder, "kept.safetensors"));
+  const weights = await openCheckpoint(model);
+  const codes = await openCheckpoint(join(folder, "plain"));
+  for (const { name, stats } of report.tensors) {
+    const [h, w] = [importance.get(name) as Float32Array, (await weights.read(name)) as Float32Array];
+    const decoded = decodeTensor(await readLfsrTensor(codes, name));
+    let error = 0;
+    for (let i = 0; i < w.length; i++)
+      error += (h[i % h.length] as number) * ((w[i] as number) - (decoded[i] as number)) ** 2;
+    expect(stats.weightedError, name).toBeLessThan(error);
+  }
+  await Promise.all([weights.close(), codes.close()]);
+
+  const again = await compress("again", "--importance=kept.safetensors"); // from the file: the same
+  expect(again.code, again.stderr).toBe(0);
+  const bytes = (out: string) => readFileSync(join(folder, out, "model.safetensors"));
+  expect(bytes("again").equals(bytes("weighted"))).toBe(true);
+  expect(bytes("again").equals(bytes("plain"))).toBe(false);
+});
+
+test("compress says which importance belongs to no tensor, and which does not fit; nothing is made", async () => {
+  await writeImportance(join(folder, "strange.safetensors"), new Map([["layers.9.x", new Float32Array(4)]]));
+  const name = "transformer.layers.0.attn.qkv_proj.weight";
+  await writeImportance(join(folder, "short.safetensors"), new Map([[name, new Float32Array(4)]]));
+  const strange = await corenet(["compress", model, "--out=never", "--importance=strange.safetensors"]);
+  expect(strange.code).not.toBe(0);
+  expect(strange.stderr).toContain("holds an importance of layers.9.x, expected names of tensors of");
+  const short = await corenet(["compress", model, "--out=never", "--importance=short.safetensors"]);
+  expect(short.code).not.toBe(0);
+  expect(short.stderr).toContain(`the importance of ${name} has 4 numbers, expected`);
+  expect(readdirSync(folder).filter((entry) => entry.startsWith("never"))).toEqual([]);
 });

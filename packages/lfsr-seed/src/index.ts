@@ -54,6 +54,8 @@ export {
 export { lfsrEntries } from "./container/lfsr-entries.ts";
 export { nanoEntries, readNanoTensor } from "./container/nano-seed-lm.ts";
 export { lfsrTensorNames, readLfsrTensor } from "./container/read-lfsr-tensor.ts";
+export { readImportance, writeImportance } from "./importance/importance-file.ts";
+export { type ObservedInputs, observeInputs } from "./importance/observe-inputs.ts";
 export { LfsrCoefficients } from "./matrix/lfsr-coefficients.ts";
 export { lfsrContainer } from "./matrix/lfsr-container.ts";
 export { lfsrMatMul } from "./matrix/lfsr-mat-mul.ts";

@@ -1,9 +1,22 @@
 import { stat } from "node:fs/promises";
-import { type CompressProgress, compressCheckpoint, lfsrConfig, reportTable } from "@corenet/lfsr-seed";
+import { wasm } from "@corenet/backend-wasm";
+import type { Progress } from "@corenet/core";
+import { openCheckpoint } from "@corenet/formats";
+import {
+  type CompressProgress,
+  compressCheckpoint,
+  lfsrConfig,
+  readImportance,
+  reportTable,
+  writeImportance,
+} from "@corenet/lfsr-seed";
+import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
+import { calibrate } from "../compress/calibrate.ts";
 import type { Terminal } from "../terminal/colors.ts";
 import { formatDuration } from "../terminal/duration.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
+import { modelOptions } from "./model-options.ts";
 import { checkOptions, choiceOption, commonOptions, integerOption } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -34,6 +47,19 @@ const options = {
     valueHint: "N",
     description: "Use every N-th state of the register: 8 gains a little, but is not the paper's format.",
   },
+  calibrate: {
+    type: "string",
+    valueHint: "TEXT",
+    description:
+      "A text that the model reads first: weights that meet large inputs are then coded with smaller errors.",
+  },
+  importance: {
+    type: "string",
+    valueHint: "FILE",
+    description:
+      "Safetensors: for each tensor, by its name, how much an error costs in each column. With --calibrate, where to keep it.",
+  },
+  tokenizer: modelOptions.tokenizer,
   workers: { type: "string", valueHint: "N", description: "Worker threads. One for each core." },
   overwrite: { type: "boolean", description: "Replace DIR if it is there." },
   fresh: { type: "boolean", description: "Drop what an interrupted run left." },
@@ -69,18 +95,20 @@ export const compressCommand = defineCommand({
     const decimation = integerOption("decimation", args.decimation);
 
     const terminal = args.json ? process.stderr : process.stdout;
-    const report = await interruptible((signal) =>
-      compressCheckpoint({
-        ...{ source, out, signal },
+    const onProgress = progressPrinter(terminal);
+    const report = await interruptible(async (signal) => {
+      const importance = await importanceFor(source, args, { signal, onProgress });
+      return compressCheckpoint({
+        ...{ source, out, signal, onProgress },
         config: lfsrConfig({ bits, decimation }),
         include: names(args.include),
         exclude: names(args.exclude),
+        importanceOf: (name) => importance.get(name),
         workers: integerOption("workers", args.workers),
         overwrite: args.overwrite === true,
         fresh: args.fresh === true,
-        onProgress: progressPrinter(terminal),
-      }),
-    ).catch((error) => {
+      });
+    }).catch((error) => {
       if (error instanceof Interrupted) {
         terminal.write(`\nStopped; what was done is kept in ${out}.partial. The same command goes on.\n`);
       }
@@ -95,6 +123,34 @@ export const compressCommand = defineCommand({
 
 function names(text: string | undefined): string[] | undefined {
   return text?.split(",").map((name) => name.trim());
+}
+
+/** What errors cost, by tensor: measured on a text, or read from a file; empty where neither is wanted. */
+async function importanceFor(
+  source: string,
+  {
+    calibrate: text,
+    importance: file,
+    tokenizer,
+  }: { calibrate?: string; importance?: string; tokenizer?: string },
+  io: { signal: AbortSignal; onProgress: (progress: Progress) => void },
+): Promise<ReadonlyMap<string, Float32Array>> {
+  if (text !== undefined) {
+    await useBackend(wasm());
+    const { importance } = await calibrate(source, text, { ...io, tokenizer });
+    if (file !== undefined) await writeImportance(file, importance);
+    return importance;
+  }
+  if (file === undefined) return new Map();
+  const importance = await readImportance(file, io);
+  const checkpoint = await openCheckpoint(source, io);
+  await checkpoint.close();
+  const stranger = [...importance.keys()].find((name) => !checkpoint.tensors.has(name));
+  if (stranger === undefined) return importance;
+  const [example = "none"] = checkpoint.tensors.keys();
+  throw new UsageError(
+    `${file} holds an importance of ${stranger}, expected names of tensors of ${source}, such as ${example}. Rename it.`,
+  );
 }
 
 /** One line that is drawn again on a terminal; elsewhere one line per phase, and one every five seconds. */

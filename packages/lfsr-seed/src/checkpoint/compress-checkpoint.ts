@@ -207,13 +207,14 @@ function makeReport(
   parts: readonly TensorPart[],
   facts: Pick<CompressReport, "source" | "out" | "encodedWeights" | "encodeMs" | "skippedFiles">,
 ): CompressReport {
-  const reports = tensors.map(({ name, info, job }, i): TensorReport => {
+  const reports = tensors.map(({ name, info, job, importance }, i): TensorReport => {
     const { entries, expBias, stats } = parts[i] as TensorPart;
     const itemBytes = { I32: 4, U32: 4, U16: 2 } as Readonly<Record<string, number>>;
     const bytesOf = ({ dtype, shape }: SafetensorsEntry) =>
       shape.reduce((n, size) => n * size, itemBytes[dtype] ?? 1);
     return {
       ...{ name, shape: info.shape, sourceDtype: job.sourceDtype, expBias, stats },
+      isWeighted: importance !== undefined,
       bytesBefore: info.byteLength,
       bytesAfter: entries.reduce((sum, entry) => sum + bytesOf(entry), 0),
     };

@@ -1,24 +1,27 @@
-import { expect, test } from "vitest";
+import { afterEach, expect, test, vi } from "vitest";
 import type { BlockSearch } from "../codec/block-search.ts";
 import { emptyBlockCodes } from "../codec/block-search.ts";
 import { estimateEncodeTime } from "./estimate-encode-time.ts";
 
-/** A search that takes a millisecond for 16 blocks, as far as timers go. */
-const slow: BlockSearch = {
+afterEach(() => vi.restoreAllMocks());
+
+let clock = 0;
+
+/** A search that takes a millisecond of `clock` for 16 blocks. */
+const steady: BlockSearch = {
   batchBlocks: 512,
   async search({ blocks }, { config }) {
     const n = blocks.length / config.C;
-    const until = performance.now() + n / 16;
-    while (performance.now() < until);
+    clock += n / 16;
     return emptyBlockCodes(n, config);
   },
 };
 
 test("times the search, and multiplies", async () => {
-  const { weightsPerSecond, ms } = await estimateEncodeTime(1e6, { search: slow, budgetMs: 20 });
-  expect(weightsPerSecond).toBeGreaterThan(16_000);
-  expect(weightsPerSecond).toBeLessThan(128_500); // 16 blocks of 8 a millisecond
-  expect(ms).toBeCloseTo(1e9 / weightsPerSecond, 6);
+  vi.spyOn(performance, "now").mockImplementation(() => clock);
+  const { weightsPerSecond, ms } = await estimateEncodeTime(1e6, { search: steady, budgetMs: 20 });
+  expect(weightsPerSecond).toBeCloseTo(128_000, 6); // 16 blocks of 8 a millisecond
+  expect(ms).toBeCloseTo(1e9 / 128_000, 6);
 });
 
 test("says what is no count", async () => {

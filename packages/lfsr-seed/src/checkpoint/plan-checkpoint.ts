@@ -44,7 +44,7 @@ export async function planCheckpoint(
     }
     const job = encodeJob(shape, { ...options, name, sourceDtype: dtype as SourceDtype });
     const values = options.importanceOf?.(name, shape);
-    const importance = values && checkImportance(values, job.grid.size, job.grid.cols);
+    const importance = values && checkImportance(name, values, job.grid);
     tensors.push({ name, info, job, importance });
   }
   if (tensors.length === 0) {
@@ -78,5 +78,5 @@ async function fingerprintOf(tensors: readonly TensorPlan[]): Promise<string> {
     nSeeds: job.nSeeds,
     importance: importance && crc32(new Uint8Array(Float64Array.from(importance.values).buffer)),
   }));
-  return JSON.stringify({ version: 1, files, tensors: codes });
+  return JSON.stringify({ version: 2, files, tensors: codes });
 }

@@ -12,6 +12,8 @@ export interface TensorReport {
   /** Seeds, coefficients, exponents and configuration. */
   readonly bytesAfter: number;
   readonly stats: EncodeStats;
+  /** Whether it had an importance, by which `stats.weightedError` counts. */
+  readonly isWeighted: boolean;
 }
 
 /** A tensor that was copied as it is. */
@@ -54,14 +56,18 @@ export function tensorsAtTheEdge({ tensors }: CompressReport): string[] {
 
 /** The report as a table for a terminal, one line per tensor. */
 export function reportTable(report: CompressReport): string {
-  const header = ["tensor", "shape", "bits", "SNR dB", "worst block", "at floor", "zero"];
-  const rows = report.tensors.map(({ name, shape, bytesAfter, stats }) => {
+  const hasWeighted = report.tensors.some(({ isWeighted }) => isWeighted);
+  const weightedHeader = hasWeighted ? ["weighted dB"] : [];
+  const header = ["tensor", "shape", "bits", "SNR dB", ...weightedHeader, "worst block", "at floor", "zero"];
+  const rows = report.tensors.map(({ name, shape, bytesAfter, stats, isWeighted }) => {
     const [worst] = stats.worstBlocks;
+    const weighted = isWeighted ? stats.weightedSnrDb.toFixed(2) : "";
     return [
       name,
       shape.join("x"),
       ((8 * bytesAfter) / Math.max(1, stats.weights)).toFixed(2),
       stats.snrDb.toFixed(2),
+      ...(hasWeighted ? [weighted] : []),
       worst ? `${worst.snrDb.toFixed(1)} dB at ${worst.block}` : "",
       `${(100 * stats.floorShare).toFixed(2)} %`,
       String(stats.zeroBlocks),

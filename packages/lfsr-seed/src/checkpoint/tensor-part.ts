@@ -55,7 +55,7 @@ async function reading<T>(path: string, work: (file: TensorFile) => Promise<T>):
 /** JSON has no infinity: what an exact block has in dB comes back from null. */
 function parseStats(text: string): EncodeStats {
   const stats: EncodeStats = JSON.parse(text, (key, value) =>
-    key === "snrDb" && value === null ? Infinity : value,
+    (key === "snrDb" || key === "weightedSnrDb") && value === null ? Infinity : value,
   );
   return { ...stats, snrDb: snrDb(stats.squaredError, stats.squaredNorm) };
 }

@@ -10,6 +10,10 @@ export interface EncodeStats {
   readonly snrDb: number;
   /** `sum h (w - w^)^2` with the importances as given; `squaredError` without. */
   readonly weightedError: number;
+  /** `sum h w^2`; `squaredNorm` without. */
+  readonly weightedNorm: number;
+  /** -10 log10(weightedError / weightedNorm): what the importances say of the loss. */
+  readonly weightedSnrDb: number;
   /** The blocks with the largest squared errors, five at most, the worst first. */
   readonly worstBlocks: readonly WorstBlock[];
   /** Share of the blocks that are not zero and whose exponent is the lowest of the window. */
@@ -41,6 +45,7 @@ export class StatsCounter {
   #norm = 0;
   #error = 0;
   #weighted = 0;
+  #weightedNorm = 0;
   #floor = 0;
   #ceiling = 0;
   #zero = 0;
@@ -61,18 +66,22 @@ export class StatsCounter {
     let norm = 0;
     let error = 0;
     let weighted = 0;
+    let weightedNorm = 0;
     for (let c = 0; c < weights.length; c++) {
       const w = weights[c] as number;
       const miss = w - (decoded[c] as number);
+      const h = importance ? (importance[c] as number) : 1;
       norm += w * w;
       error += miss * miss;
-      weighted += importance ? miss * miss * (importance[c] as number) : miss * miss;
+      weighted += miss * miss * h;
+      weightedNorm += w * w * h;
     }
     this.#weights += weights.length;
     this.#blocks += 1;
     this.#norm += norm;
     this.#error += error;
     this.#weighted += weighted;
+    this.#weightedNorm += weightedNorm;
     if (norm === 0) this.#zero += 1;
     else if (exponentCode === 0) this.#floor += 1;
     else if (exponentCode === 15) this.#ceiling += 1;
@@ -92,6 +101,8 @@ export class StatsCounter {
       squaredError: this.#error,
       snrDb: snrDb(this.#error, this.#norm),
       weightedError: this.#weighted,
+      weightedNorm: this.#weightedNorm,
+      weightedSnrDb: snrDb(this.#weighted, this.#weightedNorm),
       worstBlocks: [...this.#worst],
       floorShare: this.#floor / Math.max(1, this.#blocks),
       ceilingShare: this.#ceiling / Math.max(1, this.#blocks),

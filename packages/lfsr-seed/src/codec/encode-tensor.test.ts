@@ -87,10 +87,12 @@ test("the size of the batches changes nothing, with importances too", async () =
         const options = { config: tiny, layout: l, importance } as const;
         const whole = await encodeTensor(m.values, m.shape, options);
         const parts = await encodeTensor(m.values, m.shape, { ...options, search: searchOf(batch) });
-        const { weightedError, ...stats } = whole.stats; // sums in another order where columns go first
+        const { weightedError, weightedNorm, weightedSnrDb, ...stats } = whole.stats; // sums in another order where columns go first
         expect({ ...parts, stats: undefined }).toEqual({ ...whole, stats: undefined });
         expect(parts.stats.worstBlocks).toEqual(stats.worstBlocks);
         expect(parts.stats.weightedError).toBeCloseTo(weightedError, 9);
+        expect(parts.stats.weightedNorm).toBeCloseTo(weightedNorm, 9);
+        expect(parts.stats.weightedSnrDb).toBeCloseTo(weightedSnrDb, 9);
       },
     ),
     { numRuns: 40 },
@@ -199,9 +201,11 @@ test("says which weight is not finite, and what else does not fit", async () => 
     "expBias is -112, expected an integer in [-111, 112]",
   );
   await expect(encode(w, { nSeeds: 0 })).rejects.toThrow("nSeeds is 0, expected an integer in [1, 65535]");
-  await expect(encode(w, { importance: [1, 2] })).rejects.toThrow("importance has 2 numbers, expected 16");
+  await expect(encode(w, { importance: [1, 2] })).rejects.toThrow(
+    "importance of layers.0.weight has 2 numbers, expected 16",
+  );
   await expect(encode(w, { importance: new Float32Array(8).fill(-1) })).rejects.toThrow(
-    "importance[0] is -1",
+    "importance[0] of layers.0.weight is -1",
   );
   await expect(encode(w, { config: lfsrConfig({ C: 8, P: 3, K: 21 }) })).rejects.toThrow(
     "K is 21, expected at most 20",

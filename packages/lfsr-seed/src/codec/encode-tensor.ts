@@ -72,7 +72,7 @@ async function encodeBy(
 ): Promise<EncodedTensor> {
   const { name = "tensor", importance } = options;
   const job = encodeJob(shape, { ...options, search });
-  const { size, cols } = job.grid;
+  const { size } = job.grid;
   if (data.length !== size) {
     throw new RangeError(
       `encodeTensor: ${name} has ${data.length} weights, expected ${size} for shape [${shape}]. Pass all of them.`,
@@ -88,7 +88,7 @@ async function encodeBy(
   const read: ReadWeights = (first, into) => into.set(data.subarray(first, first + into.length));
   const encoded = await encodeWeights(job, read, {
     expBias: job.expBias ?? autoExpBias(await largestRms(job, read), job.config.K),
-    importance: importance && checkImportance(importance, size, cols),
+    importance: importance && checkImportance(name, importance, job.grid),
     onBatch(weights) {
       done += weights;
       options.onProgress?.({ phase: "encode", unit: "weights", done, total: size, item: name });

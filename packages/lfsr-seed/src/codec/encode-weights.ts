@@ -138,8 +138,7 @@ export async function encodeWeights(
   const decode = blockDecoder(tensor);
   const counter = new StatsCounter();
 
-  async function begin(done: number): Promise<Batch | undefined> {
-    if (done >= grid.blocks) return undefined;
+  async function begin(done: number): Promise<Batch> {
     throwIfAborted(signal);
     const kept = await journal?.read(done);
     const n = kept?.seeds.length ?? Math.min(search.batchBlocks, grid.blocks - done);
@@ -175,15 +174,19 @@ export async function encodeWeights(
     return weights;
   }
 
-  let batch = await begin(0);
-  for (let done = 0; batch; ) {
-    const from = done;
-    done += batch.run.n;
-    const ahead = await begin(done);
+  const ahead: Batch[] = []; // by importance a batch is short: there are several then
+  let begun = 0;
+  for (let done = 0; done < grid.blocks; ) {
+    while (begun < grid.blocks && begun < done + 2 * search.batchBlocks) {
+      const batch = await begin(begun);
+      ahead.push(batch);
+      begun += batch.run.n;
+    }
+    const batch = ahead.shift() as Batch;
     const codes = await batch.codes;
-    if (!batch.fromJournal) await journal?.append(from, codes);
+    if (!batch.fromJournal) await journal?.append(done, codes);
     onBatch?.(put(batch, codes), batch.fromJournal);
-    batch = ahead;
+    done += batch.run.n;
   }
   return { ...tensor, stats: counter.stats() };
 }

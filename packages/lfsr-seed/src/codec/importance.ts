@@ -38,10 +38,14 @@ export interface Importance {
  *
  * @throws RangeError when the length is neither, or a number is not in [0, 1e30]
  */
-export function checkImportance(values: ArrayLike<number>, size: number, cols: number): Importance {
+export function checkImportance(
+  name: string,
+  values: ArrayLike<number>,
+  { size, cols }: BlockGrid,
+): Importance {
   if (values.length !== size && values.length !== cols) {
     throw new RangeError(
-      `encodeTensor: importance has ${values.length} numbers, expected ${size}, one per weight, or ${cols}, one per ` +
+      `encodeTensor: the importance of ${name} has ${values.length} numbers, expected ${size}, one per weight, or ${cols}, one per ` +
         "column. Pass the mean square of each input, for example.",
     );
   }
@@ -49,7 +53,7 @@ export function checkImportance(values: ArrayLike<number>, size: number, cols: n
     const h = values[i] as number;
     if (h >= 0 && h <= 1e30) continue;
     throw new RangeError(
-      `encodeTensor: importance[${i}] is ${h}, expected a number in [0, 1e30]. Scale them.`,
+      `encodeTensor: importance[${i}] of ${name} is ${h}, expected a number in [0, 1e30]. Scale them.`,
     );
   }
   return { values, perColumn: values.length === cols };

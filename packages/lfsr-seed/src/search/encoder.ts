@@ -26,13 +26,15 @@ export interface EncoderExports {
 
 /** Blocks that one call codes at most; fewer where there are more seeds, so that it takes some 10 ms. */
 const tileBlocks = 256;
+/** The same for blocks with an importance: their tables are made anew for each, which takes some 30 ms. */
+const weightedTileBlocks = 1024;
 
 const rules = ["paper-literal", "fit", "best"] as const;
 
 /** The arguments of `configure`: what a search is prepared for, and how many blocks it gets at most at a time. */
 export function encoderSetup(
   { config, nSeeds, exponentRule }: BlockSearchOptions,
-  capacity: number = tileBlocks,
+  capacity: number,
 ): number[] {
   const { C, P, K, taps, decimation } = config;
   return [C, P, K, taps, decimation, nSeeds, rules.indexOf(exponentRule), capacity];
@@ -106,10 +108,11 @@ export function* tilesOf(
   options: BlockSearchOptions,
 ): Generator<EncoderTile & { readonly first: number }> {
   const { C } = options.config;
-  const setup = encoderSetup(options);
+  const most = importance ? weightedTileBlocks : tileBlocks;
+  const setup = encoderSetup(options, most);
   const n = blocks.length / C;
   const isShared = importance === undefined || importance.length === C;
-  const quick = Math.max(16, Math.min(tileBlocks, 2 ** (24 - options.config.K)));
+  const quick = Math.max(16, Math.min(most, (most / 256) * 2 ** (24 - options.config.K)));
   const size = isShared ? quick : quick / 16; // a block with an importance of its own takes as long as many others
   for (let first = 0; first < n; first += size) {
     const part = [first * C, Math.min(n, first + size) * C] as const;
