@@ -1,10 +1,12 @@
 import { readFileSync } from "node:fs";
-import { copyFile } from "node:fs/promises";
-import { basename, extname } from "node:path";
+import { copyFile, writeFile } from "node:fs/promises";
+import { basename, extname, resolve } from "node:path";
+import { pathToFileURL } from "node:url";
 import { defineConfig, type Options } from "tsup";
 
 interface Manifest {
-  exports: Record<string, { "@corenet/source": string; default: string }>;
+  /** A path alone is a script that apps serve as a file of its own. */
+  exports: Record<string, string | { "@corenet/source": string; default: string }>;
   bin?: Record<string, string>;
   unpkg?: string;
   dependencies?: Record<string, string>;
@@ -18,9 +20,20 @@ const manifest: Manifest = JSON.parse(readFileSync("package.json", "utf8"));
 function entries({ exports, bin = {} }: Manifest): Record<string, string> {
   const stem = (file: string) => basename(file, extname(file));
   return Object.fromEntries([
-    ...Object.values(exports).map((entry) => [stem(entry.default), entry["@corenet/source"]]),
+    ...Object.values(exports).flatMap((entry) =>
+      typeof entry === "string" ? [] : [[stem(entry.default), entry["@corenet/source"]]],
+    ),
     ...Object.values(bin).map((file) => [stem(file), `src/${stem(file)}.ts`]),
   ]);
+}
+
+/** `dist/worker.js` is the text that `workerSource` of `src/threads/worker-source.ts` is. */
+async function writeScripts({ exports }: Manifest): Promise<void> {
+  for (const file of Object.values(exports).filter((entry) => typeof entry === "string")) {
+    const name = basename(file, ".js");
+    const source = pathToFileURL(resolve(`src/threads/${name}-source.ts`));
+    await writeFile(file, (await import(source.href))[`${name}Source`]);
+  }
 }
 
 const everywhere = {
@@ -37,7 +50,10 @@ const modules = defineConfig({
   platform: "neutral",
   dts: true,
   clean: true,
-  onSuccess: () => copyFile("../../LICENSE", "dist/LICENSE"), // a tarball holds only what lies in the package
+  async onSuccess() {
+    await copyFile("../../LICENSE", "dist/LICENSE"); // a tarball holds only what lies in the package
+    await writeScripts(manifest);
+  },
   external: [
     /^node:/,
     ...Object.keys({ ...manifest.dependencies, ...manifest.peerDependencies }).map(

@@ -50,7 +50,8 @@ function entryPoints(): Map<string, string> {
   const entries = new Map<string, string>();
   for (const path of paths.sort((a, b) => layerOf(a) - layerOf(b))) {
     const { name, exports } = JSON.parse(readFileSync(join(root, path), "utf8"));
-    for (const [subpath, conditions] of Object.entries<Record<string, string>>(exports)) {
+    for (const [subpath, conditions] of Object.entries<Record<string, string> | string>(exports)) {
+      if (typeof conditions === "string") continue; // a script, with nothing to import
       entries.set(join(root, dirname(path), conditions["@corenet/source"] ?? ""), name + subpath.slice(1));
     }
   }

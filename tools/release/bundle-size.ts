@@ -79,7 +79,9 @@ export function sizeTable(rows: readonly SizeRow[]): string {
 function entryPoints(app: string): string[] {
   return installedNames(app).flatMap((name) => {
     const manifest = JSON.parse(readFileSync(join(app, "node_modules", name, "package.json"), "utf8"));
-    return Object.keys(manifest.exports).map((entry) => name + entry.slice(1));
+    return Object.entries(manifest.exports)
+      .filter(([, target]) => typeof target !== "string") // a script for workers, with nothing to import
+      .map(([entry]) => name + entry.slice(1));
   });
 }
 

@@ -13,14 +13,20 @@ export interface HostOptions {
   threads: number;
   /** Whether kernels run in the build for relaxed SIMD. */
   relaxed: boolean;
+  /** Where the workers' program is served as a file. */
+  workerUrl: string | URL | undefined;
 }
 
-/** Kernels' access to TensorFlow.js's heap. */
-export function createHost(
+/**
+ * Kernels' access to TensorFlow.js's heap.
+ *
+ * @throws BackendError when workers were to start from a URL and did not
+ */
+export async function createHost(
   module: EmscriptenModule,
   backend: TfjsWasmBackend,
   options: HostOptions,
-): WasmHost {
+): Promise<WasmHost> {
   guardHeap(module);
   const memory = Object.values(module.asm).find((value) => value instanceof WebAssembly.Memory);
   if (!(memory instanceof WebAssembly.Memory)) {
@@ -29,7 +35,9 @@ export function createHost(
     );
   }
   const threads = isShared(memory) ? options.threads : 1;
-  const pool = threads > 1 ? new ThreadPool(memory, threads) : null;
+  const { workerUrl } = options;
+  const pool = threads > 1 ? new ThreadPool(memory, threads, { workerUrl }) : null;
+  if (pool && workerUrl !== undefined) await started(pool, workerUrl);
   const scratch = new Scratch(module);
   const modules = new WeakMap<WasmKernels, WebAssembly.Module>();
   return {
@@ -53,4 +61,19 @@ export function createHost(
       else kernels[fn]?.(...args.map((arg) => (typeof arg === "number" ? arg : arg.address)), 0, tasks);
     },
   };
+}
+
+/** An address that the app gave is looked at now: where it is wrong, one thread would do all in silence. */
+async function started(pool: ThreadPool, workerUrl: string | URL): Promise<void> {
+  try {
+    await pool.start();
+  } catch (cause) {
+    pool.dispose();
+    throw new BackendError(
+      `wasm: the worker at ${workerUrl} did not start (${cause instanceof Error ? cause.message : String(cause)}), ` +
+        "expected the file worker.js of @corenet/backend-wasm, from this page's origin, as text/javascript. " +
+        "Correct the address in wasm({ worker }), or leave it out to start workers from a blob.",
+      { cause },
+    );
+  }
 }

@@ -14,6 +14,11 @@ export interface WasmOptions {
    */
   binary?: BinarySource;
   /**
+   * The script of the threads (`@corenet/backend-wasm/worker.js`), for pages whose content security policy forbids
+   * workers from blobs: a URL of this page's origin. Only browsers use it. @default a blob
+   */
+  worker?: string | URL;
+  /**
    * Threads for large ops, the calling one included. In a browser more than one needs cross-origin isolation. Results
    * do not depend on it. @default the processor's cores, at most 8
    */
@@ -36,7 +41,7 @@ let started: Promise<RunningBackend> | null = null;
  * WebAssembly SIMD and threads: the fast backend of every machine without a GPU. A realm has one heap, so a second
  * start gives the first again.
  *
- * @throws BackendError at the start, when the machine has no SIMD or the file cannot be had or compiled
+ * @throws BackendError at the start, when the machine has no SIMD, or a file cannot be had, compiled or started
  */
 export function wasm(options: WasmOptions = {}): Backend {
   return {
@@ -52,7 +57,7 @@ export function wasm(options: WasmOptions = {}): Backend {
 }
 
 async function start(options: WasmOptions): Promise<RunningBackend> {
-  const { binary, threads = defaultThreads(), relaxedSimd = true } = options;
+  const { binary, worker, threads = defaultThreads(), relaxedSimd = true } = options;
   if (!(Number.isInteger(threads) && threads >= 1 && threads <= 64)) {
     throw new RangeError(`wasm: threads is ${threads}, expected an integer from 1 to 64.`);
   }
@@ -70,7 +75,8 @@ async function start(options: WasmOptions): Promise<RunningBackend> {
   const shared = threads > 1 && canShareMemory();
   const module: EmscriptenModule = await startEmscripten(await loadBinary(binary), { shared });
   const backend = await createTfjsBackend(module);
-  const host = createHost(module, backend, { threads, relaxed: relaxedSimd && (await hasRelaxedSimd()) });
+  const relaxed = relaxedSimd && (await hasRelaxedSimd());
+  const host = await createHost(module, backend, { threads, relaxed, workerUrl: worker });
   replaceStockKernels(host, host.instantiate(await host.compile(kernelModule)), backend);
   return { name: "wasm", readsAtOnce: true, wasm: host };
 }

@@ -8,6 +8,7 @@ import { launchChromium } from "../../../tools/test/browser/launch.ts";
 import { isolation, serve } from "../../../tools/test/browser/serve.ts";
 import tfjs from "../src/generated/tfjs-simd.ts";
 import type { WasmOptions } from "../src/index.ts";
+import { workerSource } from "../src/threads/worker-source.ts";
 
 /** What the page's script leaves there. */
 declare const app: {
@@ -35,6 +36,8 @@ let browser: Browser;
 const files = new Map<string, { body: string | Uint8Array; type?: string }>([
   ["/", { body: html, type: "text/html" }],
   ["/app.wasm", { body: html, type: "text/html" }], // a server that answers every path with its page
+  ["/worker.js", { body: workerSource }],
+  ["/page.js.html", { body: html, type: "text/html" }],
   ["/plain.wasm", { body: Buffer.from(tfjs, "base64"), type: "text/plain" }],
 ]);
 
@@ -72,9 +75,9 @@ async function inPage<T>(
 }
 
 /** Starts wasm and multiplies matrices large enough for threads. */
-const multiply = async () => {
+const multiply = async (options: WasmOptions = {}) => {
   const { useBackend, matMul, ones, sum, takeData, tidy } = app.tensor;
-  const { wasm: host } = await useBackend(app.wasm());
+  const { wasm: host } = await useBackend(app.wasm(options));
   const totals: number[] = [];
   for (let round = 0; round < 20; round++) {
     const total = tidy(() => sum(matMul(ones([256, 256]), ones([256, 256]))));
@@ -104,37 +107,77 @@ const onCpu = async () => (await app.tensor.useBackend(app.wasm(), app.cpu())).n
 
 describe("threads", () => {
   test("run in a page that is isolated from other origins", async () => {
-    const { right, threads, workers, cores } = await inPage((page) => page.evaluate(multiply), isolation);
+    const { right, threads, workers, cores } = await inPage((page) => page.evaluate(multiply, {}), isolation);
     expect({ right, threads, workers }).toEqual({ right: true, threads: cores, workers: cores - 1 });
   });
 
   test("are one in a page that is not", async () => {
-    const found = await inPage((page) => page.evaluate(multiply));
+    const found = await inPage((page) => page.evaluate(multiply, {}));
     expect(found).toMatchObject({ right: true, threads: 1, workers: 0 });
   });
 
   test("run under a policy that allows workers from blobs", async () => {
     const strict = policy("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src blob:");
-    const { right, threads, workers, cores } = await inPage((page) => page.evaluate(multiply), {
+    const { right, threads, workers, cores } = await inPage((page) => page.evaluate(multiply, {}), {
       ...isolation,
       ...strict,
     });
     expect({ right, threads, workers }).toEqual({ right: true, threads: cores, workers: cores - 1 });
   });
 
+  const noBlobs = {
+    ...isolation,
+    ...policy("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'"),
+  };
+
+  test("run under a policy without blob:, from a file of the app's own", async () => {
+    const { right, threads, workers, cores } = await inPage(
+      (page) => page.evaluate(multiply, { worker: "/worker.js" }),
+      noBlobs,
+    );
+    expect({ right, threads, workers }).toEqual({ right: true, threads: cores, workers: cores - 1 });
+  });
+
+  test("are one in effect under that policy without the file, and the page lives", async () => {
+    expect(await inPage((page) => page.evaluate(multiply, {}), noBlobs)).toMatchObject({ right: true });
+  });
+
+  test.each([
+    ["not there", "/nowhere.js"],
+    ["a page in truth", "/page.js.html"],
+    ["of another origin", "https://example.com/worker.js"],
+  ])(
+    "from a file that is %s fail at the start, with a reason, and the next start works",
+    async (_, worker) => {
+      await inPage(async (page) => {
+        const message = await page.evaluate(
+          (worker) =>
+            app.tensor.useBackend(app.wasm({ worker, threads: 2 })).then(
+              () => "it started",
+              (error: Error) => error.message,
+            ),
+          worker,
+        );
+        expect(message).toContain(`wasm: the worker at ${worker} did not start (`);
+        expect(message).toContain("Correct the address in wasm({ worker }), or leave it out");
+        expect(await page.evaluate(multiply, { threads: 2 })).toMatchObject({ right: true, threads: 2 });
+      }, isolation);
+    },
+  );
+
   test("are one in effect under a policy that forbids workers", async () => {
     const strict = policy("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'");
-    const found = await inPage((page) => page.evaluate(multiply), { ...isolation, ...strict });
+    const found = await inPage((page) => page.evaluate(multiply, {}), { ...isolation, ...strict });
     expect(found).toMatchObject({ right: true });
   });
 
   test("that are terminated leave the page alive and the numbers right", async () => {
     await inPage(async (page) => {
-      expect(await page.evaluate(multiply)).toMatchObject({ right: true });
+      expect(await page.evaluate(multiply, {})).toMatchObject({ right: true });
       await page.evaluate(() => {
         for (const worker of app.workers) worker.terminate();
       });
-      expect(await page.evaluate(multiply)).toMatchObject({ right: true });
+      expect(await page.evaluate(multiply, {})).toMatchObject({ right: true });
     }, isolation);
   });
 });

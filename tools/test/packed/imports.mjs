@@ -7,7 +7,8 @@ const before = new Set(Reflect.ownKeys(globalThis));
 
 for (const name of names) {
   const manifest = JSON.parse(readFileSync(`node_modules/${name}/package.json`, "utf8"));
-  for (const entry of Object.keys(manifest.exports)) {
+  for (const [entry, target] of Object.entries(manifest.exports)) {
+    if (typeof target === "string") continue; // a script for workers, with nothing to import
     const module = await import(name + entry.slice(1));
     assert.ok(Object.keys(module).length > 0, `${name}: ${entry} exports nothing`);
   }

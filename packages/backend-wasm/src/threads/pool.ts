@@ -14,6 +14,13 @@ export interface Call {
   readonly args: readonly (number | PerThread)[];
 }
 
+export interface ThreadPoolOptions {
+  /** How long a worker may take for its parts after all others are done. @default 20,000 */
+  patienceMs?: number;
+  /** Where the workers' program is served as a file. @default a blob of it */
+  workerUrl?: string | URL | undefined;
+}
+
 const PARTS_PER_THREAD = 2; // so that a thread that is held up leaves its second part to the others
 const VECTORS = 64; // elements
 
@@ -25,19 +32,18 @@ export class ThreadPool {
   readonly threads: number;
   readonly #memory: WebAssembly.Memory;
   readonly #patienceMs: number;
+  readonly #workerUrl: string | URL | undefined;
   readonly #control: Control;
   readonly #workers: WorkerHandle[] = [];
   readonly #modules = new Map<WebAssembly.Module, { number: number; names: string[] }>();
   #failure: string | undefined;
-  #started = false;
+  #allReady: Promise<void> | undefined;
 
-  /**
-   * @param threads - the calling one included
-   * @param options - patienceMs: how long a worker may take for its parts after all others are done. @default 20,000
-   */
-  constructor(memory: WebAssembly.Memory, threads: number, options: { patienceMs?: number } = {}) {
+  /** @param threads - the calling one included */
+  constructor(memory: WebAssembly.Memory, threads: number, options: ThreadPoolOptions = {}) {
     this.threads = threads;
     this.#patienceMs = options.patienceMs ?? 20_000;
+    this.#workerUrl = options.workerUrl;
     this.#memory = memory;
     this.#control = controlOf(new SharedArrayBuffer(CONTROL_BYTES));
   }
@@ -57,7 +63,7 @@ export class ThreadPool {
       run(...own, 0, call.tasks);
       return;
     }
-    if (!this.#started) this.#start();
+    this.#allReady ??= this.#startWorkers();
     // Elements go in whole vectors, or the last of a part would be computed in another way than in the whole.
     const unit = call.grain >= VECTORS ? VECTORS : 1;
     const size = Math.ceil(call.tasks / parts / unit) * unit;
@@ -73,6 +79,12 @@ export class ThreadPool {
     }
   }
 
+  /** Starts the workers now, and not at the first call that has work for them. Rejects with why one did not start. */
+  start(): Promise<void> {
+    this.#allReady ??= this.#startWorkers();
+    return this.#allReady;
+  }
+
   /** Ends all workers. Calls run on the calling thread from then on. */
   dispose(): void {
     this.#abandon("the pool was disposed");
@@ -85,22 +97,28 @@ export class ThreadPool {
     this.#workers.length = 0;
   }
 
-  #start(): void {
-    this.#started = true;
+  #startWorkers(): Promise<void> {
     const control = this.#control.counters.buffer;
-    for (let thread = 1; thread < this.threads; thread++) {
-      const worker = startKernelWorker((message) => {
-        this.#failure ??= message;
-      });
+    const started = Array.from({ length: this.threads - 1 }, (_, i) => {
+      const { promise, resolve, reject } = Promise.withResolvers<void>();
+      const onFailure = (reason: string) => {
+        this.#failure ??= `a worker failed: ${reason}`;
+        reject(new Error(reason));
+      };
+      const worker = startKernelWorker({ url: this.#workerUrl, onReady: resolve, onFailure });
       if (!worker) {
-        this.#failure = "this runtime starts no workers";
-        return;
+        onFailure("this runtime starts no workers");
+        return promise;
       }
-      worker.send({ control, memory: this.#memory, thread });
+      worker.send({ control, memory: this.#memory, thread: i + 1 });
       for (const [module, { number, names }] of this.#modules)
         worker.send({ module, number, functions: names });
       this.#workers.push(worker);
-    }
+      return promise;
+    });
+    const all = Promise.all(started).then(() => {});
+    all.catch(() => {}); // who did not ask computes on one thread
+    return all;
   }
 
   #open({ module, fn, tasks, args }: Call, parts: number, size: number): void {

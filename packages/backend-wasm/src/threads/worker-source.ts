@@ -4,7 +4,8 @@ import { COUNTER, COUNTERS, MAX_ARGS } from "./layout.ts";
 const LOOKS = 20_000;
 
 /**
- * The program of a worker, as text: no bundler sees it, and no minifier can break it. It links the kernel modules to
+ * The program of a worker, as text: no bundler sees it, and no minifier can break it. The build also writes it to
+ * dist/worker.js. It links the kernel modules to
  * the shared heap, waits for a call to open, takes parts of it until none is left, and waits again. Between calls it
  * looks for a while, since calls come close together, and then sleeps without blocking its event loop.
  */
@@ -26,6 +27,7 @@ listen((message) => {
     args = new Float64Array(message.control, ${COUNTERS * 4}, ${MAX_ARGS});
     strides = new Float64Array(message.control, ${COUNTERS * 4 + MAX_ARGS * 8}, ${MAX_ARGS});
     work();
+    port.postMessage({ ready: true });
   } else {
     const exports = new WebAssembly.Instance(message.module, { env: { memory } }).exports;
     modules[message.number] = message.functions.map((name) => exports[name]);
