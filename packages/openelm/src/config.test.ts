@@ -216,16 +216,16 @@ describe("config.json", () => {
     );
   });
 
-  test("of millions of layers is refused before anything is made of it", () => {
+  test("of more layers than an array has places is refused before anything is made of it", () => {
     const bare = {
       ...tiny,
-      num_transformer_layers: 2 ** 24,
+      num_transformer_layers: 2 ** 33,
       num_query_heads: undefined,
       num_kv_heads: undefined,
     };
-    const start = performance.now();
-    expect(() => parseConfig({ ...bare, ffn_multipliers: 1 })).toThrow("num_transformer_layers is 16777216");
-    expect(performance.now() - start).toBeLessThan(100);
+    expect(() => parseConfig({ ...bare, ffn_multipliers: 1 })).toThrow(
+      "num_transformer_layers is 8589934592",
+    );
   });
 
   test("of random contents never does worse than a CheckpointError", () => {
