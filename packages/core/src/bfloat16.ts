@@ -16,16 +16,19 @@ export function decodeBfloat16(
 /**
  * Single precision to bfloat16: rounds to nearest, ties to even; NaN stays NaN.
  *
+ * @param into - where the result goes, of the same length; a new array where nothing is said
  * @returns upper 16 bits of float32
  */
-export function encodeBfloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+export function encodeBfloat16(
+  values: Float32Array,
+  into: Uint16Array<ArrayBuffer> = new Uint16Array(values.length),
+): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const halves = new Uint16Array(values.length);
   for (let i = 0; i < bits.length; i++) {
     const x = bits[i] as number;
     const isNan = (x & 0x7fffffff) > 0x7f800000;
     // Rounding could carry NaN over to zero, and cutting could leave infinity: set the quiet bit instead.
-    halves[i] = isNan ? (x >>> 16) | 0x40 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16;
+    into[i] = isNan ? (x >>> 16) | 0x40 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16;
   }
-  return halves;
+  return into;
 }

@@ -42,22 +42,25 @@ export function decodeFloat16(
  * Single precision to half: rounds to nearest, ties to even. Above 65504 (from 65520 on) it gives infinity, below
  * 2^-25 zero; NaN stays NaN.
  *
+ * @param into - where the result goes, of the same length; a new array where nothing is said
  * @returns IEEE binary16 bits
  */
-export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
+export function encodeFloat16(
+  values: Float32Array,
+  into: Uint16Array<ArrayBuffer> = new Uint16Array(values.length),
+): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  const halves = new Uint16Array(values.length);
   for (let i = 0; i < bits.length; i++) {
     const x = bits[i] as number;
     const sign = (x >>> 16) & 0x8000;
     const magnitude = x & 0x7fffffff;
     if (magnitude >= 0x38800000 && magnitude < 0x47800000) {
       // Normal in both: [2^-14, 2^16). A carry into the exponent is right, up to infinity.
-      halves[i] = sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
+      into[i] = sign | ((magnitude - 0x38000000 + 0xfff + ((magnitude >>> 13) & 1)) >>> 13);
     } else if (magnitude > 0x7f800000) {
-      halves[i] = sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff); // quiet
+      into[i] = sign | 0x7e00 | ((magnitude >>> 13) & 0x3ff); // quiet
     } else if (magnitude >= 0x47800000) {
-      halves[i] = sign | 0x7c00;
+      into[i] = sign | 0x7c00;
     } else if (magnitude > 0x33000000) {
       // Subnormal: shift the fraction with its leading 1 into units of 2^-24.
       const shift = 126 - (magnitude >>> 23); // 14 to 24
@@ -65,10 +68,10 @@ export function encodeFloat16(values: Float32Array): Uint16Array<ArrayBuffer> {
       const half = fraction >>> shift;
       const rest = fraction & ((1 << shift) - 1);
       const tie = 1 << (shift - 1);
-      halves[i] = sign | (half + (rest > tie || (rest === tie && (half & 1) === 1) ? 1 : 0));
+      into[i] = sign | (half + (rest > tie || (rest === tie && (half & 1) === 1) ? 1 : 0));
     } else {
-      halves[i] = sign; // at most 2^-25: nearer to zero, or a tie, which is even
+      into[i] = sign; // at most 2^-25: nearer to zero, or a tie, which is even
     }
   }
-  return halves;
+  return into;
 }

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
-import { dequantizeRows, quantizeRows } from "./quantize-groups.ts";
+import { dequantizeRows, quantizeRows, rowQuantizer } from "./quantize-groups.ts";
 
 const formats = ["int8", "int4"] as const;
 
@@ -74,4 +74,21 @@ test.each(formats)("%s says where a number cannot be kept", (format) => {
   expect(() => quantizeRows(values, size)).toThrow("number [1, 32] is -Infinity");
   values[65] = 1e9;
   expect(() => quantizeRows(values, size)).toThrow("a scale beyond f16's 65504");
+});
+
+test.each(formats)("%s in blocks of rows is the same as at once, and an error counts all rows", (format) => {
+  const [rows, columns] = [7, 40];
+  const values = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * i));
+  const whole = quantizeRows(values, { rows, columns, format });
+  const next = rowQuantizer({ mostRows: 3, columns, format });
+  const parts = [3, 1, 3].map((count, i) => {
+    const from = [0, 3, 4][i] as number;
+    const { quants, scales } = next(values.subarray(from * columns, (from + count) * columns));
+    return { quants: [...quants], scales: [...scales] };
+  });
+  expect(parts.flatMap(({ quants }) => quants)).toEqual([...whole.quants]);
+  expect(parts.flatMap(({ scales }) => scales)).toEqual([...whole.scales]);
+  const broken = new Float32Array(2 * columns);
+  broken[columns + 35] = Number.NaN;
+  expect(() => next(broken)).toThrow("number [8, 35] is NaN");
 });

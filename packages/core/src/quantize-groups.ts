@@ -33,25 +33,52 @@ export function quantizeRows(
   values: Float32Array,
   { rows, columns, format }: { rows: number; columns: number; format: "int8" | "int4" },
 ): QuantizedRows {
+  return rowQuantizer({ mostRows: rows, columns, format })(values);
+}
+
+/**
+ * `quantizeRows` for the rows of one matrix in several blocks: each call takes the rows that follow, at most `mostRows`.
+ *
+ * @returns what the next call writes over
+ */
+export function rowQuantizer({
+  mostRows,
+  columns,
+  format,
+}: {
+  mostRows: number;
+  columns: number;
+  format: "int8" | "int4";
+}): (values: Float32Array) => QuantizedRows {
   const groups = Math.ceil(columns / GROUP_SIZE);
-  const scales = new Float32Array(rows * groups);
-  const quants = new Uint8Array(rows * groups * (format === "int8" ? GROUP_SIZE : GROUP_SIZE / 2));
+  const groupBytes = format === "int8" ? GROUP_SIZE : GROUP_SIZE / 2;
+  const wide = new Float32Array(mostRows * groups);
+  const narrow = new Uint16Array(mostRows * groups);
+  const bytes = new Uint8Array(mostRows * groups * groupBytes);
   const group = new Float32Array(GROUP_SIZE);
-  for (let i = 0; i < rows * groups; i++) {
-    const column = (i % groups) * GROUP_SIZE;
-    const from = Math.floor(i / groups) * columns + column;
-    const count = Math.min(GROUP_SIZE, columns - column);
-    for (let j = 0; j < count; j++) group[j] = values[from + j] as number;
-    if (count < GROUP_SIZE) group.fill(0, count);
-    const largest = largestOf(group);
-    const scale = Math.fround(format === "int8" ? Math.abs(largest) / 127 : largest / -8);
-    if (!(Math.abs(scale) < 65520)) throw tooLarge(group, format, from, columns);
-    scales[i] = scale;
-    const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
-    if (format === "int8") putInt8(group, inverse, quants, i * GROUP_SIZE);
-    else putInt4(group, inverse, quants, (i * GROUP_SIZE) / 2);
-  }
-  return { format, rows, columns, groups, quants, scales: encodeFloat16(scales) };
+  let done = 0; // rows of earlier calls
+
+  return (values) => {
+    const rows = columns === 0 ? mostRows : values.length / columns;
+    const count = rows * groups;
+    for (let i = 0; i < count; i++) {
+      const column = (i % groups) * GROUP_SIZE;
+      const from = Math.floor(i / groups) * columns + column;
+      const held = Math.min(GROUP_SIZE, columns - column);
+      for (let j = 0; j < held; j++) group[j] = values[from + j] as number;
+      if (held < GROUP_SIZE) group.fill(0, held);
+      const largest = largestOf(group);
+      const scale = Math.fround(format === "int8" ? Math.abs(largest) / 127 : largest / -8);
+      if (!(Math.abs(scale) < 65520)) throw tooLarge(group, format, done * columns + from, columns);
+      wide[i] = scale;
+      const inverse = scale === 0 ? 0 : Math.fround(1 / scale);
+      if (format === "int8") putInt8(group, inverse, bytes, i * GROUP_SIZE);
+      else putInt4(group, inverse, bytes, (i * GROUP_SIZE) / 2);
+    }
+    done += rows;
+    const scales = encodeFloat16(wide.subarray(0, count), narrow.subarray(0, count));
+    return { format, rows, columns, groups, quants: bytes.subarray(0, count * groupBytes), scales };
+  };
 }
 
 /** The numbers that the integers stand for [rows, columns]. */

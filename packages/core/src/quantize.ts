@@ -1,2 +1,8 @@
 // `@corenet/core/quantize`: numbers of 8 and 4 bits, for formats and devices.
-export { dequantizeRows, GROUP_SIZE, type QuantizedRows, quantizeRows } from "./quantize-groups.ts";
+export {
+  dequantizeRows,
+  GROUP_SIZE,
+  type QuantizedRows,
+  quantizeRows,
+  rowQuantizer,
+} from "./quantize-groups.ts";

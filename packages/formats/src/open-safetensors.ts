@@ -4,7 +4,7 @@ import { arrayOf } from "./dtype.ts";
 import { parseHeader, parseHeaderLength } from "./safetensors-header.ts";
 import type { TensorFile, TensorInfo } from "./tensor-file.ts";
 
-const pieceBytes = 4 * 2 ** 20;
+const pieceBytes = 2 * 2 ** 20;
 
 /**
  * Opens a safetensors file: reads and checks its header; tensors are read when asked for. Owns `source` from then on:
@@ -24,7 +24,7 @@ export async function openSafetensors(source: ByteSource, options: ReadOptions =
     }
     const headerBytes = parseHeaderLength(file, size, await source.read(0, 8, options));
     const { tensors, metadata } = parseHeader(file, size, await source.read(8, headerBytes, options));
-    let spare: Uint8Array<ArrayBuffer> | undefined; // what the tensor before was read through
+    let spare: Uint8Array<ArrayBuffer>[] = []; // what tensors before were read through
     return {
       tensors,
       metadata,
@@ -45,16 +45,24 @@ export async function openSafetensors(source: ByteSource, options: ReadOptions =
       },
       async *pieces(name, readOptions) {
         const { offset, byteLength } = findTensor("pieces", file, tensors, name);
-        const buffer = spare ?? new Uint8Array(pieceBytes);
-        spare = undefined; // two tensors may be read at a time
+        const [here = new Uint8Array(pieceBytes), there = new Uint8Array(pieceBytes)] = spare;
+        spare = []; // two tensors may be read at a time
+        const read = async (at: number, buffer: Uint8Array<ArrayBuffer>) => {
+          const piece = buffer.subarray(0, Math.min(pieceBytes, byteLength - at));
+          await source.readInto(offset + at, piece, readOptions);
+          return piece;
+        };
+        let next = byteLength > 0 ? read(0, here) : undefined;
         try {
-          for (let at = 0; at < byteLength; at += buffer.length) {
-            const piece = buffer.subarray(0, Math.min(buffer.length, byteLength - at));
-            await source.readInto(offset + at, piece, readOptions);
-            yield piece;
+          for (let at = pieceBytes; next; at += pieceBytes) {
+            const piece = await next;
+            next = at < byteLength ? read(at, piece.buffer === here.buffer ? there : here) : undefined;
+            next?.catch(() => {}); // who left before hears nothing of it
+            yield piece; // while the next one is read
           }
         } finally {
-          spare = buffer;
+          await next?.catch(() => {});
+          spare = [here, there];
         }
       },
       close: () => source.close(),

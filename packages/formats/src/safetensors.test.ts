@@ -1,5 +1,5 @@
 import { readdir, readFile } from "node:fs/promises";
-import { FormatError } from "@corenet/core";
+import { FormatError, yieldToEventLoop } from "@corenet/core";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ByteSource } from "./byte-source.ts";
@@ -438,6 +438,42 @@ test("gives a tensor in pieces that add up to it", async () => {
     );
     lengths.push(piece.length);
   }
-  expect(lengths).toEqual([4194304, 4194304, values.byteLength - 2 * 4194304]);
+  expect(lengths).toEqual([...new Array(5).fill(2097152), values.byteLength - 5 * 2097152]);
   expect(new Float32Array(whole.buffer)).toEqual(values);
+});
+
+test("reads one piece ahead, into another buffer, and forgives who leaves while a read fails", async () => {
+  const sink = bytesSink();
+  const data = new Uint8Array(5 * 2 ** 20).map((_, i) => i >> 21);
+  await writeSafetensors(sink, [{ name: "x", dtype: "U8", shape: [data.length], data }]);
+  const source = bytesSource(sink.bytes());
+  const asked: number[] = [];
+  let isBroken = false;
+  const file = await openSafetensors({
+    ...source,
+    async readInto(offset, target, options) {
+      asked.push(offset);
+      if (isBroken && asked.length > 1) throw new Error("the disk is gone");
+      return source.readInto(offset, target, options);
+    },
+  });
+  asked.length = 0;
+  let pieces = 0;
+  for await (const piece of file.pieces("x")) {
+    expect(asked).toHaveLength(Math.min(pieces + 2, 3));
+    await yieldToEventLoop(); // the next read fills its buffer
+    expect(new Set(piece)).toEqual(new Set([pieces]));
+    pieces += 1;
+  }
+  expect(pieces).toBe(3);
+
+  isBroken = true;
+  asked.length = 0;
+  for await (const piece of file.pieces("x")) if (piece.length > 0) break;
+  await yieldToEventLoop();
+  asked.length = 0;
+  const all = async () => {
+    for await (const piece of file.pieces("x")) expect(new Set(piece)).toEqual(new Set([0]));
+  };
+  await expect(all()).rejects.toThrow("the disk is gone");
 });

@@ -36,7 +36,8 @@ export interface TensorFile {
   /**
    * The bytes of one tensor in pieces, from first to last, so that it never lies here whole.
    *
-   * @returns views of one buffer, each valid until the next is asked for; all but the last of 4 MiB
+   * @returns views of two buffers, each valid until the next is asked for; all but the last of 2 MiB. One is read while
+   *   the other is used
    * @throws RangeError when there is no tensor of that name
    * @throws IoError when the bytes cannot be had
    */

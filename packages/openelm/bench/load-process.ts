@@ -2,21 +2,17 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { wasm } from "@corenet/backend-wasm";
-import { loadOpenElm } from "@corenet/openelm";
+import { loadOpenElm, type Storage } from "@corenet/openelm";
 import { useBackend } from "@corenet/tensor";
 import { measureInChild } from "../../../tools/bench/child.ts";
 
-const ways: Record<string, (folder: string) => Promise<unknown>> = {
-  /** The process itself, with the backend started. */
-  nothing: async () => {},
-  readFile: (folder) => readFile(join(folder, "model.safetensors")),
-  f32: (folder) => loadOpenElm(folder),
-  asIs: (folder) => loadOpenElm(folder, { storage: "as-is" }),
-};
-
 const [how = "", folder = ""] = process.argv.slice(2);
-const way = ways[how];
-if (!way)
-  throw new RangeError(`load-process: there is no "${how}", expected ${Object.keys(ways).join(", ")}.`);
+
+async function work(): Promise<unknown> {
+  if (how === "nothing") return; // the process itself, with the backend started
+  if (how === "readFile") return readFile(join(folder, "model.safetensors"));
+  return loadOpenElm(folder, { storage: how as Storage });
+}
+
 await useBackend(wasm());
-await measureInChild(() => way(folder));
+await measureInChild(work);

@@ -12,7 +12,7 @@ import { disposeTree, loadKernels, type PackedMatrix, type Tensor } from "@coren
 import { type OpenElmConfig, parseConfig } from "./config.ts";
 import { OpenElm } from "./open-elm.ts";
 import { buildParameters, type OpenElmParams, parameterShapes } from "./parameters.ts";
-import { readLeaf, weightDtypes } from "./read-leaf.ts";
+import { leafReader, weightDtypes } from "./read-leaf.ts";
 import { checkRoom, type Storage } from "./storage.ts";
 
 export interface LoadOptions {
@@ -60,13 +60,12 @@ export async function loadOpenElm(
     const total = [...names.values()].reduce((sum, name) => sum + bytesOf(name), 0);
     const progress = createProgress({ phase: "load", unit: "bytes", total, onProgress });
     const leaves = new Map<string, Leaf>();
+    const readLeaf = leafReader(weights, storage, signal);
     try {
       for (const [path, name] of names) {
         throwIfAborted(signal);
         const container = packed.get(name)?.container;
-        const leaf = container
-          ? await container.read(weights, name, { signal })
-          : await readLeaf(weights, name, storage, signal);
+        const leaf = container ? await container.read(weights, name, { signal }) : await readLeaf(name);
         leaves.set(path, leaf);
         progress.advance(bytesOf(name), path);
       }

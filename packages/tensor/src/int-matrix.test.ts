@@ -1,6 +1,7 @@
 import { quantizeRows } from "@corenet/core/quantize";
+import fc from "fast-check";
 import { expect, test } from "vitest";
-import { onEveryBackend } from "../../../tools/testing/index.ts";
+import { expectNoLeak, onBackend, onEveryBackend } from "../../../tools/testing/index.ts";
 import { IntMatrix } from "./int-matrix.ts";
 import { tensor } from "./ops/create.ts";
 import { packMatrix } from "./pack-matrix.ts";
@@ -45,4 +46,49 @@ test("says which arrays do not fit, and which formats there are", async () => {
   );
   const broken = tensor(values.with(70, Number.NaN), [3, 64]);
   await expect(packMatrix(broken, "int8")).rejects.toThrow("number [1, 6] is NaN");
+});
+
+async function* inPieces(numbers: Float32Array, sizes: readonly number[]): AsyncGenerator<Float32Array> {
+  let at = 0;
+  for (let i = 0; at < numbers.length; i++) {
+    const size = 1 + (sizes[i % sizes.length] as number);
+    yield numbers.slice(at, at + size);
+    at += size;
+  }
+}
+
+onBackend("wasm", () => {
+  test("a matrix in pieces of any size is quantized as at once", async () => {
+    const shape = fc.tuple(fc.integer({ min: 1, max: 9 }), fc.integer({ min: 1, max: 70 }));
+    const sizes = fc.array(fc.nat(200), { minLength: 1, maxLength: 5 });
+    await fc.assert(
+      fc.asyncProperty(
+        shape,
+        sizes,
+        fc.constantFrom("int8", "int4"),
+        async ([rows, columns], cuts, format) => {
+          const numbers = Float32Array.from({ length: rows * columns }, (_, i) => Math.sin(i * i + 1));
+          using matrix = await IntMatrix.quantize(inPieces(numbers, cuts), [rows, columns], format);
+          expect(await matrix.toQuantizedRows()).toEqual(quantizeRows(numbers, { rows, columns, format }));
+        },
+      ),
+      { numRuns: 60 },
+    );
+    const large = Float32Array.from({ length: 40 * 2500 }, (_, i) => Math.sin(i)); // more than a block
+    using matrix = await IntMatrix.quantize(inPieces(large, [99_990]), [40, 2500], "int4");
+    expect(await matrix.toQuantizedRows()).toEqual(
+      quantizeRows(large, { rows: 40, columns: 2500, format: "int4" }),
+    );
+  });
+
+  test("pieces that are no matrix of the shape leave nothing behind", async () => {
+    await expectNoLeak(async () => {
+      const quantize = (count: number) =>
+        IntMatrix.quantize(inPieces(new Float32Array(count), [50]), [3, 64], "int8");
+      await expect(quantize(191)).rejects.toThrow("got 191 numbers for [3, 64], expected 192");
+      await expect(quantize(193)).rejects.toThrow("numbers or more for [3, 64], expected 192");
+      const broken = inPieces(values.with(70, Number.NaN), [63]);
+      await expect(IntMatrix.quantize(broken, [3, 64], "int8")).rejects.toThrow("number [1, 6] is NaN");
+    });
+  });
 });

@@ -1,10 +1,10 @@
 import { ShapeError } from "@corenet/core";
-import type { QuantizedRows } from "@corenet/core/quantize";
+import { type QuantizedRows, rowQuantizer } from "@corenet/core/quantize";
 import { checkDType, checkShape } from "./check.ts";
 import { intMatMulOp, intRowsOp, type Quants, type Scales } from "./kernels/int-matrix/op.ts";
 import { readData } from "./memory.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
-import { tensorFromPieces } from "./tensor-from-pieces.ts";
+import { tensorFromPieces, tensorWriter } from "./tensor-from-pieces.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "./types.ts";
 
 /**
@@ -20,7 +20,7 @@ export class IntMatrix implements PackedMatrix, Disposable {
 
   private constructor(
     { quants, scales }: { quants: Quants; scales: Scales },
-    { format, rows, columns }: QuantizedRows,
+    { format, rows, columns }: Pick<QuantizedRows, "format" | "rows" | "columns">,
   ) {
     this.#quants = quants;
     this.#scales = scales;
@@ -50,6 +50,42 @@ export class IntMatrix implements PackedMatrix, Disposable {
       new Uint8Array(packedScales.buffer),
     ]);
     return new IntMatrix({ quants: words, scales: pairs }, quantized);
+  }
+
+  /**
+   * Quantizes a matrix that comes in pieces, row after row, each straight onto the device: at no time is it there as
+   * float32, and a piece may end within a row.
+   *
+   * @throws ShapeError when there are too many numbers or too few
+   * @throws RangeError naming the first number that is not finite
+   */
+  static async quantize(
+    pieces: AsyncIterable<Float32Array>,
+    shape: readonly [number, number],
+    format: "int8" | "int4",
+  ): Promise<IntMatrix> {
+    const [rows, columns] = shape;
+    const groups = Math.ceil(columns / 32);
+    const words = tensorWriter<Tensor1D>([(rows * groups * (format === "int8" ? 32 : 16)) / 4], "int32");
+    const pairs = tensorWriter<Tensor1D>([Math.ceil((rows * groups) / 2)], "int32");
+    const mostRows = Math.max(1, Math.floor(blockFloats / Math.max(1, columns)));
+    const next = rowQuantizer({ mostRows, columns, format });
+    let [quantBytes, scaleBytes] = [0, 0];
+    try {
+      for await (const block of rowsOf(pieces, shape, mostRows)) {
+        const { quants, scales } = next(block);
+        words.put(quants, quantBytes);
+        pairs.put(new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength), scaleBytes);
+        quantBytes += quants.byteLength;
+        scaleBytes += scales.byteLength;
+      }
+      if (scaleBytes % 4 !== 0) pairs.put(new Uint8Array(2), scaleBytes);
+    } catch (error) {
+      words.discard();
+      pairs.discard();
+      throw error;
+    }
+    return new IntMatrix({ quants: words.finish(), scales: pairs.finish() }, { format, rows, columns });
   }
 
   unpackRows(ids: Tensor1D): Tensor2D {
@@ -96,4 +132,40 @@ export class IntMatrix implements PackedMatrix, Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+const blockFloats = 2 ** 16; // numbers that are quantized at a time: what is made of them stays small
+
+/** The same numbers in blocks of whole rows, at most `mostRows` each. Blocks are valid until the next. */
+async function* rowsOf(
+  pieces: AsyncIterable<Float32Array>,
+  [rows, columns]: readonly [number, number],
+  mostRows: number,
+): AsyncGenerator<Float32Array> {
+  const begun = new Float32Array(columns); // a row that a piece ended in
+  let held = 0; // of it
+  let seen = 0;
+  for await (const piece of pieces) {
+    seen += piece.length;
+    if (seen > rows * columns) break;
+    let at = 0;
+    if (held > 0) {
+      at = Math.min(columns - held, piece.length);
+      begun.set(piece.subarray(0, at), held);
+      held += at;
+      if (held < columns) continue;
+      yield begun;
+      held = 0;
+    }
+    const whole = piece.length - ((piece.length - at) % Math.max(1, columns));
+    for (; at < whole; at += mostRows * columns)
+      yield piece.subarray(at, Math.min(whole, at + mostRows * columns));
+    begun.set(piece.subarray(whole));
+    held = piece.length - whole;
+  }
+  if (seen === rows * columns) return;
+  throw new ShapeError(
+    `IntMatrix: got ${seen} numbers${seen > rows * columns ? " or more" : ""} for [${rows}, ${columns}], ` +
+      `expected ${rows * columns}. Take them from one matrix.`,
+  );
 }

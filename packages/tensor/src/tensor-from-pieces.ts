@@ -15,8 +15,7 @@ export async function tensorFromPieces<T extends Tensor>(
   dtype: DType,
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
 ): Promise<T> {
-  const size = shape.reduce((product, side) => product * side, 1);
-  const target = destination(shape, dtype, size);
+  const target = tensorWriter<T>(shape, dtype);
   let at = 0;
   try {
     for await (const piece of pieces) {
@@ -30,21 +29,26 @@ export async function tensorFromPieces<T extends Tensor>(
     target.discard();
     throw error;
   }
-  return target.finish() as T;
+  return target.finish();
 }
 
-interface Destination {
+/** A tensor in the making. */
+export interface TensorWriter<T extends Tensor> {
   readonly byteLength: number;
+  /** Copies bytes to where they belong, counted from the tensor's first. */
   put(piece: Uint8Array, at: number): void;
-  finish(): Tensor;
+  /** The tensor, which belongs to the caller. */
+  finish(): T;
+  /** Frees what was there, in place of `finish`. */
   discard(): void;
 }
 
-function destination(shape: readonly number[], dtype: DType, size: number): Destination {
+export function tensorWriter<T extends Tensor>(shape: T["shape"], dtype: DType): TensorWriter<T> {
+  const size = shape.reduce((product, side) => product * side, 1);
   const byteLength = size * (dtype === "bool" ? 1 : 4);
   const host = currentBackend()?.wasm;
   if (host) {
-    const made = keepTensor(host.output(shape, dtype));
+    const made = keepTensor(host.output(shape, dtype)) as T;
     const address = host.address(made);
     return {
       byteLength,
@@ -57,7 +61,7 @@ function destination(shape: readonly number[], dtype: DType, size: number): Dest
   return {
     byteLength,
     put: (piece, at) => bytes.set(piece, at),
-    finish: () => keepTensor(makeTensor(elements(bytes, dtype), shape, dtype)),
+    finish: () => keepTensor(makeTensor(elements(bytes, dtype), shape, dtype)) as T,
     discard: () => {},
   };
 }
