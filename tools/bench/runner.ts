@@ -8,6 +8,8 @@ export interface RunReply {
   ms: number;
   /** A number to check the work by: a loss. */
   value?: number;
+  /** Memory that it took. */
+  bytes?: number;
 }
 
 /** A process that does its work once whenever it is asked. Close it, or hold it with `await using`. */

@@ -1,19 +1,27 @@
 // The process behind TfjsWasm: answers one request after the other until its parent disconnects.
 import * as tf from "@tensorflow/tfjs-core";
 import "@tensorflow/tfjs-backend-wasm";
-import { stockKit } from "./openelm-stock.ts";
+import { attentionValues } from "./attention-workload.ts";
+import { causalMask, stockKit } from "./openelm-stock.ts";
 import { OpenElmTraining } from "./openelm-tfjs.ts";
 import { tunedKit } from "./openelm-tuned.ts";
 import { initialCheckpoint, trainingBatch } from "./openelm-workload.ts";
 import { registerTfjsGradients } from "./tfjs-gradients.ts";
-import type { OpReply, OpRequest, TfjsReply, TrainStepReply, TrainStepRequest } from "./tfjs-wasm.ts";
+import type {
+  AttentionRequest,
+  OpReply,
+  OpRequest,
+  TfjsReply,
+  TrainStepReply,
+  TrainStepRequest,
+} from "./tfjs-wasm.ts";
 
 const inputs = new Map<string, tf.Tensor[]>();
 const trainings = new Map<string, { training: OpenElmTraining; steps: number }>();
 
-process.on("message", async (request: OpRequest | TrainStepRequest) => {
+process.on("message", async (request: OpRequest | TrainStepRequest | AttentionRequest) => {
   try {
-    send({ ok: true, value: request.run === "op" ? await runOp(request) : await trainStep(request) });
+    send({ ok: true, value: await answer(request) });
   } catch (error) {
     send({ ok: false, error: error instanceof Error ? (error.stack ?? error.message) : String(error) });
   }
@@ -23,6 +31,11 @@ tf.enableProdMode(); // as a deployed app: no extra checks
 await registerTfjsGradients();
 if (!(await tf.setBackend("wasm"))) throw new Error("tfjs-wasm-process: the wasm backend did not start.");
 send({ ok: true, value: { ms: [] } });
+
+function answer(request: OpRequest | TrainStepRequest | AttentionRequest): Promise<OpReply | TrainStepReply> {
+  if (request.run === "op") return runOp(request);
+  return request.run === "attention" ? runAttention(request) : trainStep(request);
+}
 
 function send(reply: TfjsReply): void {
   process.send?.(reply);
@@ -53,6 +66,41 @@ function inputsOf(request: OpRequest): tf.Tensor[] {
   const known = inputs.get(key);
   if (known) return known;
   const made = request.inputs.map((shape, i) => tf.randomNormal([...shape], 0, 1, "float32", i + 1));
+  inputs.set(key, made);
+  return made;
+}
+
+/** softmax(q kT / sqrt(d) + mask) v as a user writes it, and tfjs's own gradients of it. */
+async function runAttention(request: AttentionRequest): Promise<OpReply> {
+  const { causal, backward, headDim, rounds = 1 } = request;
+  const [q, k, v, dy, mask] = attentionTensors(request);
+  const forward = (...[q, k, v]: tf.Tensor[]): tf.Tensor => {
+    const scores = tf.mul(tf.matMul(q as tf.Tensor, k as tf.Tensor, false, true), headDim ** -0.5); // [1, H, T, T]
+    return tf.matMul(tf.softmax(causal ? tf.add(scores, mask as tf.Tensor) : scores), v as tf.Tensor);
+  };
+  const gradients = tf.grads((...inputs) => tf.sum(tf.mul(forward(...inputs), dy as tf.Tensor)));
+  const reply: OpReply = { ms: [] };
+  for (let round = 0; round < rounds; round++) {
+    const inputs = [q, k, v] as tf.Tensor[];
+    const start = performance.now();
+    const results = tf.tidy(() => (backward ? gradients(inputs) : [forward(...inputs)]));
+    const values = await (results[0] as tf.Tensor).data();
+    reply.ms.push(performance.now() - start);
+    reply.value = values[values.length - 1];
+    tf.dispose(results);
+  }
+  return reply;
+}
+
+/** q, k, v, the gradient of the result, and the mask that is added. */
+function attentionTensors({ heads, length, headDim }: AttentionRequest): tf.Tensor[] {
+  const key = JSON.stringify(["attention", heads, length, headDim]);
+  const known = inputs.get(key);
+  if (known) return known;
+  const made = [1, 2, 3, 4].map((seed) =>
+    tf.tensor(attentionValues(heads * length * headDim, seed), [1, heads, length, headDim]),
+  );
+  made.push(causalMask(length));
   inputs.set(key, made);
   return made;
 }

@@ -36,10 +36,28 @@ export interface TrainStepRequest {
   rounds?: number;
 }
 
+/** Attention composed of plain ops, over `attentionValues`; the same request finds the same tensors again. */
+export interface AttentionRequest {
+  run: "attention";
+  heads: number;
+  /** Queries and keys. */
+  length: number;
+  headDim: number;
+  causal: boolean;
+  /** Whether to compute the gradients of q, k and v, too. */
+  backward: boolean;
+  /** @default 1 */
+  rounds?: number;
+}
+
 export interface OpReply {
   /** Milliseconds of each round, in the peer's process. */
   ms: number[];
+  /** The last number of what was read. */
+  value?: number;
 }
+
+type Request = OpRequest | TrainStepRequest | AttentionRequest;
 
 export interface TrainStepReply {
   ms: number[];
@@ -84,8 +102,13 @@ export class TfjsWasm implements AsyncDisposable {
     return this.send(request);
   }
 
+  /** @throws Error with the peer's message when it fails or ends */
+  attention(request: AttentionRequest): Promise<OpReply> {
+    return this.send(request);
+  }
+
   /** One round of a request per run, by the peer's own clock. */
-  contender(name: string, request: OpRequest | TrainStepRequest): Contender {
+  contender(name: string, request: Request): Contender {
     return {
       name,
       run: async () => (await this.send<OpReply | TrainStepReply>({ ...request, rounds: 1 })).ms[0],
@@ -100,7 +123,7 @@ export class TfjsWasm implements AsyncDisposable {
   }
 
   /** One request at a time: the next is sent when the reply is there. */
-  private send<R>(request: OpRequest | TrainStepRequest): Promise<R> {
+  private send<R>(request: Request): Promise<R> {
     const turn = this.queue.then(async () => {
       if (!this.child.connected) throw new Error("TfjsWasm: the peer's process has ended. Start another.");
       const answered = reply(this.child);
