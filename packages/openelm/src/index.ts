@@ -30,5 +30,12 @@ export {
 export { type SaveOptions, saveOpenElm } from "./save.ts";
 export { type LayerScaling, type LayerShape, scaleLayers } from "./scale-layers.ts";
 export { estimateBytes, type Storage } from "./storage.ts";
+export {
+  cacheTeacherLogits,
+  openTeacherLogits,
+  type SampleLogits,
+  type TeacherLogits,
+  type TeacherLogitsOptions,
+} from "./teacher-logits.ts";
 export { type TextSample, type TextSampleOptions, textSamples } from "./text-samples.ts";
 export { untie } from "./untie.ts";
