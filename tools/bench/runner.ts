@@ -32,15 +32,20 @@ export class Runner implements AsyncDisposable {
     return new Runner(child);
   }
 
-  /** @throws Error when the process ends; one run at a time */
-  run(): Promise<RunReply> {
+  /**
+   * One run at a time.
+   *
+   * @param what - which of its works, where the script has several
+   * @throws Error when the process ends
+   */
+  run(what = ""): Promise<RunReply> {
     const answer = answerOf(this.#child);
-    this.#child.send("run");
+    this.#child.send(what);
     return answer;
   }
 
-  contender(name: string): Contender {
-    return { name, run: async () => (await this.run()).ms };
+  contender(name: string, what = ""): Contender {
+    return { name, run: async () => (await this.run(what)).ms };
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -52,8 +57,8 @@ export class Runner implements AsyncDisposable {
 }
 
 /** In the process that a Runner started: answers until it is ended. */
-export function serveRuns(run: () => Promise<RunReply>): void {
-  process.on("message", async () => process.send?.(await run()));
+export function serveRuns(run: (what: string) => Promise<RunReply>): void {
+  process.on("message", async (what: string) => process.send?.(await run(what)));
   process.send?.({ ms: 0 });
 }
 
