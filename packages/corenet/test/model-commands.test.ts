@@ -10,7 +10,17 @@ import {
   readLfsrTensor,
   writeImportance,
 } from "@corenet/lfsr-seed";
-import { createOpenElm, openElmConfig, Rng, saveOpenElm, useBackend, wasm } from "corenet";
+import {
+  createOpenElm,
+  loadOpenElm,
+  openElmConfig,
+  Rng,
+  readData,
+  saveOpenElm,
+  type Tensor,
+  useBackend,
+  wasm,
+} from "corenet";
 import { afterAll, beforeAll, expect, test } from "vitest";
 
 const program = join(import.meta.dirname, "../src/cli.ts");
@@ -145,6 +155,53 @@ test("finetune trains adapters, goes on where it was, and generate uses them", a
   expect(await text("--model", model)).not.toBe("aaaaaa");
   const again = await corenet([...args, "--steps", "40", "--out", "adapter", "--json"]);
   expect(again.stderr).not.toContain("step 1 of 40"); // nothing is done twice
+});
+
+test("finetune trains the weights, packed, with a teacher, some frozen", async () => {
+  const lines = Array.from({ length: 8 }, (_, i) => ({ prompt: `Say ${i}: `, completion: "aaaa" }));
+  writeFileSync(join(folder, "short.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
+  const args = [
+    "finetune",
+    "--model",
+    model,
+    "--data",
+    "short.jsonl",
+    "--full",
+    "--steps",
+    "3",
+    "--batch",
+    "1",
+  ];
+  const taught = ["--pack", "--teacher", model, "--alpha", "0.3", "--temperature", "1", "--teacher-top", "4"];
+  const frozen = ["--freeze", "embeddings,layers.0", "--learning-rate", "0.01", "--json"];
+  const { code, stdout, stderr } = await corenet([...args, ...taught, ...frozen]);
+  expect(stderr).toMatch(/\d\d\.\d % of packed rows are examples/);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ out: "tuned", steps: 3, dropped: 0, model: "tuned/model" });
+  expect(JSON.parse(stdout).fillRate).toBeGreaterThan(0.6);
+  const weights = async (of: string) => {
+    using loaded = await loadOpenElm(of, { storage: "f32" });
+    const { token_embeddings, layers } = loaded.params;
+    const read = (leaf: unknown) => readData(leaf as Tensor);
+    return Promise.all([token_embeddings.weight, ...layers.map(({ ffn }) => ffn.proj_1.weight)].map(read));
+  };
+  const [before, after] = await Promise.all([weights(model), weights(join(folder, "tuned/model"))]);
+  expect(after.map((values, i) => values.every((value, at) => value === before[i]?.[at]))).toEqual([
+    true,
+    true,
+    false,
+  ]);
+
+  const refused = async (...more: string[]) => {
+    const { code, stderr } = await corenet([...args, ...more]);
+    expect(code).toBe(2);
+    return stderr;
+  };
+  expect(await refused("--alpha", "0.5")).toContain("--alpha is for distillation, expected a teacher");
+  expect(await refused("--rank", "4")).toContain("--rank is for adapters, and --full trains none");
+  expect(await refused("--teacher", model, "--alpha", "2")).toContain(
+    "--alpha is 2, expected a number above 0, at most 1",
+  );
 });
 
 test("quantize and export write what loads again", async () => {
