@@ -1,15 +1,6 @@
 // What conv.bench.ts runs in processes of their own: conv-process.ts ours|tfjs CASE THREADS; asked for "forward" or "train".
 import { wasm } from "@corenet/backend-wasm";
-import {
-  conv2d,
-  sum,
-  type Tensor4D,
-  takeData,
-  tensor,
-  tidy,
-  useBackend,
-  valueAndGrad,
-} from "@corenet/tensor";
+import { conv2d, sum, type Tensor4D, takeData, tensor, useBackend, valueAndGrad } from "@corenet/tensor";
 import type { Tensor4D as TfjsTensor4D } from "@tensorflow/tfjs-core";
 import { serveRuns } from "../../../tools/bench/runner.ts";
 

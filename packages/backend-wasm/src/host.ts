@@ -17,6 +17,12 @@ export interface HostOptions {
   workerUrl: string | URL | undefined;
 }
 
+export interface StartedHost {
+  readonly host: WasmHost;
+  /** Ends the threads. */
+  dispose(): void;
+}
+
 /**
  * Kernels' access to TensorFlow.js's heap.
  *
@@ -26,7 +32,7 @@ export async function createHost(
   module: EmscriptenModule,
   backend: TfjsWasmBackend,
   options: HostOptions,
-): Promise<WasmHost> {
+): Promise<StartedHost> {
   guardHeap(module);
   const memory = Object.values(module.asm).find((value) => value instanceof WebAssembly.Memory);
   if (!(memory instanceof WebAssembly.Memory)) {
@@ -40,7 +46,7 @@ export async function createHost(
   if (pool && workerUrl !== undefined) await started(pool, workerUrl);
   const scratch = new Scratch(module);
   const modules = new WeakMap<WasmKernels, WebAssembly.Module>();
-  return {
+  const host: WasmHost = {
     memory,
     threads,
     address: (tensor: Tensor) => backend.dataIdMap.get(dataIdOf(tensor)).memoryOffset,
@@ -61,6 +67,7 @@ export async function createHost(
       else kernels[fn]?.(...args.map((arg) => (typeof arg === "number" ? arg : arg.address)), 0, tasks);
     },
   };
+  return { host, dispose: () => pool?.dispose() };
 }
 
 /** An address that the app gave is looked at now: where it is wrong, one thread would do all in silence. */

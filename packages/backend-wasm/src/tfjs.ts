@@ -1,11 +1,14 @@
 // The one file that casts between TensorFlow.js's WebAssembly backend and our view of it.
+import { BackendError } from "@corenet/core";
 import {
   engine,
   getKernel,
+  getKernelsForBackend,
   type KernelBackend,
   registerBackend,
   registerKernel,
   removeBackend,
+  unregisterKernel,
 } from "@tensorflow/tfjs-core";
 import type { EmscriptenModule } from "./emscripten.ts";
 
@@ -44,4 +47,23 @@ export async function createTfjsBackend(module: EmscriptenModule): Promise<TfjsW
     if (!getKernel(kernel.kernelName, "wasm")) registerKernel(kernel as Parameters<typeof registerKernel>[0]);
   }
   return backend as object as TfjsWasmBackend;
+}
+
+/**
+ * Takes the backend out of TensorFlow.js, with all kernels of its name. Its tensors are gone: what reads one says so, and
+ * disposing one does nothing.
+ */
+export function removeTfjsBackend(backend: TfjsWasmBackend): void {
+  const gone = {
+    has: () => false,
+    get() {
+      throw new BackendError(
+        "wasm: the heap of this tensor was disposed, and the tensor with it. Read what you need before dispose().",
+      );
+    },
+    numDataIds: () => 0,
+  };
+  if (engine().registryFactory.wasm) removeBackend("wasm");
+  for (const { kernelName } of getKernelsForBackend("wasm")) unregisterKernel(kernelName, "wasm");
+  Object.assign(backend, { dataIdMap: gone });
 }

@@ -5,7 +5,7 @@ import { type BinarySource, loadBinary } from "./binary.ts";
 import { type EmscriptenModule, startEmscripten } from "./emscripten.ts";
 import { createHost } from "./host.ts";
 import { replaceStockKernels } from "./kernels/index.ts";
-import { createTfjsBackend } from "./tfjs.ts";
+import { createTfjsBackend, removeTfjsBackend } from "./tfjs.ts";
 
 export interface WasmOptions {
   /**
@@ -39,7 +39,7 @@ let started: Promise<RunningBackend> | null = null;
 
 /**
  * WebAssembly SIMD and threads: the fast backend of every machine without a GPU. A realm has one heap, so a second
- * start gives the first again.
+ * start gives the first again, unless that was disposed.
  *
  * @throws BackendError at the start, when the machine has no SIMD, or a file cannot be had, compiled or started
  */
@@ -76,9 +76,21 @@ async function start(options: WasmOptions): Promise<RunningBackend> {
   const module: EmscriptenModule = await startEmscripten(await loadBinary(binary), { shared });
   const backend = await createTfjsBackend(module);
   const relaxed = relaxedSimd && (await hasRelaxedSimd());
-  const host = await createHost(module, backend, { threads, relaxed, workerUrl: worker });
+  const { host, dispose } = await createHost(module, backend, { threads, relaxed, workerUrl: worker });
   replaceStockKernels(host, host.instantiate(await host.compile(kernelModule)), backend);
-  return { name: "wasm", readsAtOnce: true, wasm: host };
+  let over = false;
+  return {
+    name: "wasm",
+    readsAtOnce: true,
+    wasm: host,
+    dispose() {
+      if (over) return;
+      over = true;
+      started = null; // the next start makes a heap of its own
+      dispose();
+      removeTfjsBackend(backend);
+    },
+  };
 }
 
 function defaultThreads(): number {

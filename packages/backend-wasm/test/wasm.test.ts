@@ -3,6 +3,7 @@ import {
   activeBackend,
   add,
   clone,
+  concat,
   disposeTree,
   gather,
   keep,
@@ -13,6 +14,7 @@ import {
   ones,
   relu,
   reshape,
+  slice,
   softmax,
   square,
   sub,
@@ -48,6 +50,53 @@ test("has the kernels that our ops run, as cpu has them, and no others of Tensor
 });
 
 onBackend("wasm", () => {
+  test("10,000 mixed operations leave no tensor behind, and the heap as it was after the first 1000", async () => {
+    let state = 7;
+    const random = (n: number) => {
+      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+      return Math.floor((state / 2 ** 32) * n);
+    };
+    const ids = tensor(Int32Array.of(0, 3, 1, 3));
+    const before = memory();
+    const alive: Tensor[] = Array.from({ length: 8 }, () => ones([16, 16]));
+    const ways: ((x: Tensor, y: Tensor) => Tensor)[] = [
+      (x, y) => matMul(x, y, { transposeB: true }),
+      (x, y) => tidy(() => softmax(add(x, y))),
+      (x) => tidy(() => reshape(relu(sub(x, 0.5)), [16, 16])),
+      (x, y) => tidy(() => concat([gather(x, ids), slice(y, [4, 0], [12, 16])])),
+      (x) => tidy(() => valueAndGrad((p: Tensor) => mean(square(softmax(p))), x).grads),
+      (x) => clone(x),
+    ];
+    let heap = 0;
+    for (let i = 0; i < 10_000; i++) {
+      const [at, other, way] = [random(8), random(8), random(ways.length)];
+      const x = alive[at] as Tensor;
+      alive[at] = (ways[way] as (x: Tensor, y: Tensor) => Tensor)(x, alive[other] as Tensor);
+      x.dispose();
+      if (i === 1000) heap = hostOf().memory.buffer.byteLength;
+    }
+    expect(hostOf().memory.buffer.byteLength).toBe(heap);
+    for (const x of alive) x.dispose();
+    expect(memory()).toEqual(before);
+  });
+
+  test("a heap that grows moves no tensor, and its threads see all of it", async () => {
+    const host = hostOf();
+    const x = tensor(
+      Float32Array.from({ length: 256 * 256 }, (_, i) => Math.sin(i)),
+      [256, 256],
+    );
+    const product = await takeData(matMul(x, x));
+    const before = host.memory.buffer.byteLength;
+    const address = host.address(x);
+    const blocks: Tensor[] = [];
+    while (host.memory.buffer.byteLength < before + 2 ** 26) blocks.push(ones([2 ** 22]));
+    expect(host.address(x)).toBe(address);
+    const high = clone(add(x, 0)); // lies behind what was the end
+    for (let round = 0; round < 5; round++) expect(await takeData(matMul(high, high))).toEqual(product);
+    await expect(mean(blocks.at(-1) as Tensor)).toBeAllClose(1);
+  });
+
   describe("memory", () => {
     test("clone and reshape share it, and it lives until the last owner frees it", async () => {
       const host = hostOf();
