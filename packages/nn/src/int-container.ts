@@ -28,11 +28,10 @@ export function intContainer(): PackedContainer<PackedMatrix> {
       return found;
     },
     async read(file, name, options) {
-      const { rows, columns, format } = await readShape(file, name, options);
-      const groups = Math.ceil(columns / 32);
-      const quants = (await file.read(name + suffixes.quants, options)) as Uint8Array<ArrayBuffer>;
-      const scales = (await file.read(name + suffixes.scales, options)) as Uint16Array<ArrayBuffer>;
-      return IntMatrix.create({ format, rows, columns, groups, quants, scales });
+      return IntMatrix.fromPieces(await readShape(file, name, options), {
+        quants: file.pieces(name + suffixes.quants, options),
+        scales: file.pieces(name + suffixes.scales, options),
+      });
     },
     entries(name, matrix) {
       return matrix instanceof IntMatrix ? Promise.resolve(entriesOf(name, matrix)) : undefined;
@@ -49,11 +48,11 @@ function entriesOf(name: string, matrix: IntMatrix): SafetensorsEntry[] {
     { name: name + suffixes.shape, dtype: "I32", shape: [3], data: shape },
     {
       ...{ name: name + suffixes.quants, dtype: "U8", shape: [groups, isBytes ? 32 : 16] },
-      data: async () => (await matrix.toQuantizedRows()).quants,
+      data: () => matrix.readQuants(),
     },
     {
       ...{ name: name + suffixes.scales, dtype: "F16", shape: [groups] },
-      data: async () => (await matrix.toQuantizedRows()).scales,
+      data: () => matrix.readScales(),
     },
   ];
 }

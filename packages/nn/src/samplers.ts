@@ -117,7 +117,7 @@ export function nextTokenProbabilities(
     certain[mostLikely(allowed)] = 1;
     return certain;
   }
-  let kept = new Float64Array(allowed.length);
+  let kept: Float64Array = new Float64Array(allowed.length);
   for (let id = 0; id < kept.length; id++) kept[id] = ((allowed[id] as number) - top) / temperature; // from the top down, a tiny temperature overflows nothing
   if (topK !== undefined) kept = keepTopK(kept, topK);
   if (topP < 1) kept = keepTopP(kept, topP);

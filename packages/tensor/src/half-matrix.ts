@@ -2,7 +2,7 @@ import { FormatError, ShapeError } from "@corenet/core";
 import { checkDType, checkShape } from "./check.ts";
 import { halfMatMulOp, halfRowsOp, type Payload } from "./kernels/half-matrix/op.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
-import { tensorFromPieces } from "./tensor-from-pieces.ts";
+import { tensorFromPieces, toWords } from "./tensor-from-pieces.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "./types.ts";
 
 /** A matrix whose numbers take 16 bits, half of float32; they are widened while they are multiplied. */
@@ -32,7 +32,7 @@ export class HalfMatrix implements PackedMatrix, Disposable {
     const [rows, columns] = shape;
     const pieces =
       bits instanceof Uint16Array ? [new Uint8Array(bits.buffer, bits.byteOffset, bits.byteLength)] : bits;
-    const whole = padded(checked(pieces, format), rows * columns * 2);
+    const whole = toWords(checked(pieces, format), rows * columns * 2);
     const payload = await tensorFromPieces<Tensor1D>([Math.ceil((rows * columns) / 2)], "int32", whole);
     return new HalfMatrix(payload, format, shape);
   }
@@ -65,12 +65,6 @@ export class HalfMatrix implements PackedMatrix, Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
-}
-
-/** An odd number of halves leaves one half of the last int32 over: fill it. */
-async function* padded(pieces: AsyncIterable<Uint8Array>, byteLength: number): AsyncGenerator<Uint8Array> {
-  yield* pieces;
-  if (byteLength % 4 !== 0) yield new Uint8Array(4 - (byteLength % 4));
 }
 
 /** Passes on what it looked at. */

@@ -4,8 +4,10 @@ import { checkDType, checkShape } from "./check.ts";
 import { intMatMulOp, intRowsOp, type Quants, type Scales } from "./kernels/int-matrix/op.ts";
 import { readData } from "./memory.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
-import { tensorFromPieces, tensorWriter } from "./tensor-from-pieces.ts";
+import { tensorFromPieces, tensorWriter, toWords } from "./tensor-from-pieces.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "./types.ts";
+
+type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /**
  * A matrix of 8-bit or 4-bit integers, 32 neighbours in a row sharing a scale: 8.5 or 4.5 bits a number. The integers
@@ -43,13 +45,34 @@ export class IntMatrix implements PackedMatrix, Disposable {
           `[${rows}, ${columns}], expected ${Math.ceil(columns / 32)}, ${bytes} and ${count}. Take them from quantizeRows.`,
       );
     }
-    const packedScales = new Uint16Array(2 * Math.ceil(count / 2));
-    packedScales.set(scales);
-    const words = await tensorFromPieces<Tensor1D>([bytes / 4], "int32", [quants]);
-    const pairs = await tensorFromPieces<Tensor1D>([packedScales.length / 2], "int32", [
-      new Uint8Array(packedScales.buffer),
-    ]);
-    return new IntMatrix({ quants: words, scales: pairs }, quantized);
+    const scaleBytes = new Uint8Array(scales.buffer, scales.byteOffset, scales.byteLength);
+    return IntMatrix.fromPieces(quantized, { quants: [quants], scales: [scaleBytes] });
+  }
+
+  /**
+   * A matrix whose integers and scales, as `QuantizedRows` has them, come in pieces of bytes.
+   *
+   * @throws ShapeError when there are too many bytes or too few
+   */
+  static async fromPieces(
+    size: Pick<QuantizedRows, "format" | "rows" | "columns">,
+    { quants, scales }: { quants: Pieces; scales: Pieces },
+  ): Promise<IntMatrix> {
+    const { format, rows, columns } = size;
+    const count = rows * Math.ceil(columns / 32);
+    const words = await tensorFromPieces<Tensor1D>(
+      [(count * (format === "int8" ? 32 : 16)) / 4],
+      "int32",
+      quants,
+    );
+    try {
+      const padded = toWords(scales, 2 * count);
+      const pairs = await tensorFromPieces<Tensor1D>([Math.ceil(count / 2)], "int32", padded);
+      return new IntMatrix({ quants: words, scales: pairs }, size);
+    } catch (error) {
+      words.dispose();
+      throw error;
+    }
   }
 
   /**
@@ -117,11 +140,27 @@ export class IntMatrix implements PackedMatrix, Disposable {
     const { format } = this;
     const [rows, columns] = this.shape;
     const groups = Math.ceil(columns / 32);
-    const words = await readData(this.#quants, "int32");
-    const pairs = await readData(this.#scales, "int32");
-    const quants = new Uint8Array(words.buffer, words.byteOffset, words.byteLength).slice();
-    const scales = new Uint16Array(pairs.buffer, pairs.byteOffset, 2 * pairs.length).slice(0, rows * groups);
-    return { format, rows, columns, groups, quants, scales };
+    return {
+      format,
+      rows,
+      columns,
+      groups,
+      quants: await this.readQuants(),
+      scales: await this.readScales(),
+    };
+  }
+
+  /** The integers alone: `quants` of `toQuantizedRows`. */
+  async readQuants(): Promise<Uint8Array<ArrayBuffer>> {
+    const { buffer, byteOffset, byteLength } = await readData(this.#quants, "int32");
+    return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+  }
+
+  /** The scales alone: `scales` of `toQuantizedRows`. */
+  async readScales(): Promise<Uint16Array<ArrayBuffer>> {
+    const [rows, columns] = this.shape;
+    const { buffer, byteOffset } = await readData(this.#scales, "int32");
+    return new Uint16Array(buffer as ArrayBuffer, byteOffset, rows * Math.ceil(columns / 32));
   }
 
   dispose(): void {

@@ -1,3 +1,4 @@
+import { currentBackend, type WasmHost } from "./backend.ts";
 import { checkDType } from "./check.ts";
 import { engineMemory, isTensor, keepTensor, readTensor, tidyScope } from "./raw.ts";
 import type { DataOf, DType, Tensor } from "./types.ts";
@@ -37,8 +38,19 @@ export async function readData<D extends DType = "float32">(
   dtype: D = "float32" as D,
 ): Promise<DataOf[D]> {
   checkDType("readData: tensor", tensor, dtype);
+  const host = currentBackend()?.wasm;
+  if (host) return fromHeap(host, tensor, dtype) as DataOf[D];
   const values = await readTensor(tensor);
   return values.slice() as DataOf[D]; // the backend may keep what it gave
+}
+
+/** One copy, in place of the two through TensorFlow.js. */
+function fromHeap(host: WasmHost, tensor: Tensor, dtype: DType): DataOf[DType] {
+  const { buffer } = host.memory;
+  const address = host.address(tensor);
+  if (dtype === "float32") return new Float32Array(buffer, address, tensor.size).slice();
+  if (dtype === "int32") return new Int32Array(buffer, address, tensor.size).slice();
+  return new Uint8Array(buffer, address, tensor.size).slice();
 }
 
 /** Reads a tensor and disposes it, also when reading fails. See `readData`. */

@@ -74,3 +74,12 @@ function elements(bytes: Uint8Array<ArrayBuffer>, dtype: DType): DataOf[DType] {
 function wrongLength(saw: number, wanted: number, shape: readonly number[]): ShapeError {
   return new ShapeError(`tensorFromPieces: got ${saw} bytes for shape [${shape}], expected ${wanted}.`);
 }
+
+/** The same bytes, and zeros up to a whole number of int32. */
+export async function* toWords(
+  pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  byteLength: number,
+): AsyncGenerator<Uint8Array> {
+  yield* pieces;
+  if (byteLength % 4 !== 0) yield new Uint8Array(4 - (byteLength % 4));
+}

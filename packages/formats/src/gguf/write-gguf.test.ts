@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { expect, test } from "vitest";
 import { bytesSink } from "../bytes-sink.ts";
 import { toGgufBlocks } from "./gguf-blocks.ts";
+import type { GgufDtype } from "./gguf-dtype.ts";
 import type { GgufMetadata } from "./gguf-metadata.ts";
 import { type GgufEntry, ggufByteLength, writeGguf } from "./write-gguf.ts";
 
@@ -114,7 +115,7 @@ test("whatever keys and tensors there are, another reader finds them all, or a R
   );
   const tensor = fc.record({
     name: fc.string({ minLength: 1, maxLength: 3 }),
-    dtype: fc.constantFrom("F32", "F16", "Q8_0"),
+    dtype: fc.constantFrom<GgufDtype>("F32", "F16", "Q8_0"),
     shape: fc.array(side, { minLength: 1, maxLength: 2 }),
   });
   await fc.assert(
@@ -123,7 +124,7 @@ test("whatever keys and tensors there are, another reader finds them all, or a R
       fc.array(tensor, { maxLength: 4 }),
       async (keys, tensors) => {
         const metadata = { "general.architecture": "a", ...keys } as GgufMetadata;
-        const entries = (tensors as GgufEntry[]).map((entry) => ({
+        const entries = tensors.map((entry) => ({
           ...entry,
           data: () => new Uint8Array(ggufByteLength(entry)).fill(7),
         }));
