@@ -28,7 +28,9 @@ test("a disposed heap is gone with its tensors, says so, and the next start brin
   expect(after?.memory.buffer.byteLength).toBeLessThan(size);
   const total = tidy(() => sum(matMul(ones([256, 256]), ones([256, 256]))));
   expect(await takeData(total)).toEqual(Float32Array.of(256 ** 3));
-  expect(() => mul(x, 2)).toThrow("wasm: the heap of this tensor was disposed, and the tensor with it.");
+  expect(() => tidy(() => mul(x, 2))).toThrow(
+    "wasm: the heap of this tensor was disposed, and the tensor with it.",
+  );
   x.dispose();
   expect(memory().numTensors).toBe(tensors - 1);
 });
