@@ -37,6 +37,13 @@ function endInside(at: i32, step: i32, side: i32, count: i32): i32 {
   return at >= side ? 0 : min(count, (side - 1 - at) / step + 1);
 }
 
+/** Whether the windows of neighbouring pixels are three wide and one apart, so that four of them share six pixels. */
+// @ts-ignore: decorator
+@inline
+function overlaps(across: i32, tapStep: usize, spotStep: usize): bool {
+  return across == 3 && tapStep == spotStep;
+}
+
 /**
  * `spots` neighbouring pixels of the target, 4 or 1, over the taps [down, across) from `from` on: all channels.
  * The steps are bytes from row to row of taps, from tap to tap, and from pixel to pixel of source and target.
@@ -55,16 +62,39 @@ function pixels(
     let row = from + c, weightAt = weights + c;
     for (let t = 0; t < down; t++) {
       let p = row, q = weightAt;
-      for (let s = 0; s < across; s++) {
-        const w = v128.load(q);
-        s0 = madd(v128.load(p), w, s0);
-        if (spots == 4) {
-          s1 = madd(v128.load(p + spotStep), w, s1);
-          s2 = madd(v128.load(p + 2 * spotStep), w, s2);
-          s3 = madd(v128.load(p + 3 * spotStep), w, s3);
+      if (spots == 4 && overlaps(across, tapStep, spotStep)) {
+        const w0 = v128.load(q), w1 = v128.load(q + channels), w2 = v128.load(q + 2 * channels);
+        let x = v128.load(p);
+        s0 = madd(x, w0, s0);
+        x = v128.load(p + tapStep);
+        s0 = madd(x, w1, s0);
+        s1 = madd(x, w0, s1);
+        p += 2 * tapStep;
+        x = v128.load(p);
+        s0 = madd(x, w2, s0);
+        s1 = madd(x, w1, s1);
+        s2 = madd(x, w0, s2);
+        x = v128.load(p + tapStep);
+        s1 = madd(x, w2, s1);
+        s2 = madd(x, w1, s2);
+        s3 = madd(x, w0, s3);
+        p += 2 * tapStep;
+        x = v128.load(p);
+        s2 = madd(x, w2, s2);
+        s3 = madd(x, w1, s3);
+        s3 = madd(v128.load(p + tapStep), w2, s3);
+      } else {
+        for (let s = 0; s < across; s++) {
+          const w = v128.load(q);
+          s0 = madd(v128.load(p), w, s0);
+          if (spots == 4) {
+            s1 = madd(v128.load(p + spotStep), w, s1);
+            s2 = madd(v128.load(p + 2 * spotStep), w, s2);
+            s3 = madd(v128.load(p + 3 * spotStep), w, s3);
+          }
+          p += tapStep;
+          q += channels;
         }
-        p += tapStep;
-        q += channels;
       }
       row += rowStep;
       weightAt += weightRow;

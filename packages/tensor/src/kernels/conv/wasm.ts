@@ -1,6 +1,5 @@
 import type { PerThread, WasmHost, WasmKernels } from "../../backend.ts";
 import { tensor } from "../../ops/create.ts";
-import { productParts } from "../../product-parts.ts";
 import type { Tensor4D } from "../../types.ts";
 import { loadModule } from "../module.ts";
 import { joinPatches } from "./join-patches.ts";
@@ -112,9 +111,7 @@ export async function conv2dWeightGrad(host: WasmHost) {
       return [dWeight];
     }
     const [M, N] = [O / groups, dWeight.size / O];
-    const threads = Math.ceil(host.threads / groups);
-    const { byColumns, size } = productParts({ M, N, K: pixels, bytesPerNumber: 4, threads });
-    const parts = Math.ceil((byColumns ? N : M) / size);
+    const { byColumns, size, parts } = weightGradParts(M, N, Math.ceil(host.threads / groups));
     const flops = (2 * M * N * pixels) / parts;
     const scratch = host.scratch(kernels.convWeightGradScratchBytes?.(walk) ?? 0);
     const work = { tasks: groups * parts, grain: grainOf(flops, GRAIN_FLOPS) };
@@ -122,6 +119,22 @@ export async function conv2dWeightGrad(host: WasmHost) {
     host.parallel(kernels, "convWeightGrad", work, walk, source, arriving, out, ...shares, scratch);
     return [dWeight];
   };
+}
+
+/**
+ * How threads share dyᵀ · patches [M, N]: each part packs all of the other side, and patches cost more than dy, so it is cut
+ * between columns unless there are few.
+ */
+function weightGradParts(
+  M: number,
+  N: number,
+  threads: number,
+): { byColumns: boolean; size: number; parts: number } {
+  const byColumns = 2 * N >= M;
+  const [side, tile] = byColumns ? [N, 8] : [M, 6];
+  const wanted = threads === 1 ? 1 : TASKS_PER_THREAD * threads;
+  const size = Math.ceil(side / wanted / tile) * tile;
+  return { byColumns, size, parts: Math.ceil(side / size) };
 }
 
 const grainOf = (perTask: number, enough: number): number =>
