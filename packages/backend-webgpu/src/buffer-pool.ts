@@ -18,8 +18,19 @@ export interface PooledBuffer {
 export const bufferUsage = { mapRead: 1, copySource: 4, copyTarget: 8, uniform: 64, storage: 128 } as const;
 
 const WINDOW = 4096; // acquisitions: some training steps
-const SLACK = 1.1; // what may be allocated for each byte that was in use at once within the window
-const SMALL = 2 ** 16; // bytes that may lie idle whatever is in use
+const IDLE = 0.08; // of the most that was in use at once within the window: what may lie idle
+const LATE = 0.04; // and what may wait for a submission to be given back
+const SMALL = 2 ** 15; // bytes that may lie idle, and wait, whatever is in use
+
+/** Who records commands on the buffers. */
+export interface PoolOwner {
+  /** The batch being recorded. */
+  readonly batch: number;
+  /** Hands the batch over; calls `submitted`. */
+  submit(): void;
+  /** Is told of each buffer that will be destroyed. */
+  forget(pooled: PooledBuffer): void;
+}
 
 /** What is in use, what is allocated, in bytes. */
 export interface PoolBytes {
@@ -39,15 +50,17 @@ export function sizeClass(byteLength: number, limit: number): number {
 }
 
 /**
- * Storage buffers by size class. All that is allocated stays within 1.1 times the most that was in use at once lately.
+ * Storage buffers by size class. All that is allocated stays within 1.12 times the most that was in use at once lately.
  */
 export class BufferPool {
   readonly #device: GPUDevice;
   readonly #failures: Failures;
+  /** By size, the newest first: equal work then finds equal buffers, and the bindings of them that are there. */
   readonly #free = new Map<number, PooledBuffer[]>();
-  /** Destroyed after the next submission, since recorded commands may use them. */
+  /** Destroyed after the next submission, since recorded commands use them. */
   readonly #doomed: PooledBuffer[] = [];
-  readonly #onDestroy: (buffer: PooledBuffer) => void;
+  #doomedBytes = 0;
+  readonly #owner: PoolOwner;
   #used = 0;
   #allocated = 0;
   #peak = 0;
@@ -55,10 +68,10 @@ export class BufferPool {
   #acquisitions = 0;
   #count = 0;
 
-  constructor(device: GPUDevice, failures: Failures, onDestroy: (buffer: PooledBuffer) => void) {
+  constructor(device: GPUDevice, failures: Failures, owner: PoolOwner) {
     this.#device = device;
     this.#failures = failures;
-    this.#onDestroy = onDestroy;
+    this.#owner = owner;
   }
 
   get bytes(): PoolBytes {
@@ -68,25 +81,27 @@ export class BufferPool {
   /**
    * A buffer of at least `byteLength`, with whatever it held before.
    *
-   * @param batch - the batch being recorded
    * @param untouched - whether the buffer is written from outside, ahead of the commands recorded so far, and so must
    *   not be one that they use
    */
-  acquire(byteLength: number, batch: number, { untouched = false } = {}): PooledBuffer {
+  acquire(byteLength: number, { untouched = false } = {}): PooledBuffer {
+    const { batch } = this.#owner;
     const size = sizeClass(byteLength, this.#device.limits.maxStorageBufferBindingSize);
-    const list = this.#free.get(size);
-    const at = list ? (untouched ? list.findIndex((one) => one.lastUse < batch) : list.length - 1) : -1;
-    const reused = at >= 0 ? list?.splice(at, 1)[0] : undefined;
-    const pooled = reused ?? this.#create(size);
-    pooled.lastUse = batch;
     this.#used += size;
     this.#peak = Math.max(this.#peak, this.#used);
     if (++this.#acquisitions % WINDOW === 0) {
       this.#peakBefore = this.#peak;
       this.#peak = this.#used;
     }
-    this.#trim();
-    return pooled;
+    const list = this.#free.get(size);
+    const at = list ? (untouched ? list.findLastIndex((one) => one.lastUse < batch) : list.length - 1) : -1;
+    const reused = at >= 0 ? list?.splice(at, 1)[0] : undefined;
+    if (reused) {
+      reused.lastUse = batch;
+      return reused;
+    }
+    this.#trim(size);
+    return this.#create(size);
   }
 
   release(pooled: PooledBuffer): void {
@@ -95,27 +110,38 @@ export class BufferPool {
       this.#drop(pooled);
       return;
     }
-    const list = this.#free.get(pooled.byteLength);
-    if (list) list.push(pooled);
-    else this.#free.set(pooled.byteLength, [pooled]);
-    this.#trim();
+    const list = this.#free.get(pooled.byteLength) ?? [];
+    const older = list.findLastIndex(({ id }) => id > pooled.id);
+    list.splice(older + 1, 0, pooled);
+    this.#free.set(pooled.byteLength, list);
+    this.#trim(0);
   }
 
   /** To be called after each submission: what was given back is no longer in use. */
   submitted(): void {
-    for (const { buffer } of this.#doomed.splice(0)) buffer.destroy();
+    for (const { buffer, byteLength } of this.#doomed.splice(0)) {
+      buffer.destroy();
+      this.#allocated -= byteLength;
+    }
+    this.#doomedBytes = 0;
   }
 
   #create(byteLength: number): PooledBuffer {
     const { storage, copySource, copyTarget } = bufferUsage;
     const usage = storage | copySource | copyTarget;
-    const buffer = this.#failures.watch(
+    const buffer: GPUBuffer = this.#failures.watch(
       this.#device,
       `a buffer of ${byteLength} bytes`,
       () => this.#device.createBuffer({ size: byteLength, usage }),
       () => this.#voided(pooled),
     );
-    const pooled = { id: this.#count++, buffer, byteLength, lastUse: 0, isVoid: false };
+    const pooled: PooledBuffer = {
+      id: this.#count++,
+      buffer,
+      byteLength,
+      lastUse: this.#owner.batch,
+      isVoid: false,
+    };
     this.#allocated += byteLength;
     return pooled;
   }
@@ -131,23 +157,30 @@ export class BufferPool {
   }
 
   #drop(pooled: PooledBuffer): void {
-    this.#allocated -= pooled.byteLength;
+    this.#owner.forget(pooled);
+    if (pooled.lastUse < this.#owner.batch) {
+      pooled.buffer.destroy();
+      this.#allocated -= pooled.byteLength;
+      return;
+    }
     this.#doomed.push(pooled);
-    this.#onDestroy(pooled);
+    this.#doomedBytes += pooled.byteLength;
   }
 
-  /** Gives back idle buffers, of the least used class first, until what is allocated fits what was used. */
-  #trim(): void {
-    const limit = SLACK * Math.max(this.#peak, this.#peakBefore) + SMALL;
-    if (this.#allocated <= limit) return;
+  /** Gives back idle buffers, until what is allocated and `coming` fit what is used. */
+  #trim(coming: number): void {
+    const peak = Math.max(this.#peak, this.#peakBefore);
+    const limit = (1 + IDLE) * peak + SMALL - coming;
+    const excess = () => this.#allocated - this.#doomedBytes > limit;
     for (const [size, list] of this.#free) {
-      while (this.#allocated > limit) {
-        const oldest = list.shift();
-        if (!oldest) break;
-        this.#drop(oldest);
+      while (excess()) {
+        const newest = list.shift();
+        if (!newest) break;
+        this.#drop(newest);
       }
       if (list.length === 0) this.#free.delete(size);
-      if (this.#allocated <= limit) return;
+      if (!excess()) break;
     }
+    if (this.#doomedBytes > LATE * peak + SMALL) this.#owner.submit();
   }
 }

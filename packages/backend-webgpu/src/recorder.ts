@@ -2,8 +2,9 @@ import type { WgslProgram } from "@corenet/tensor";
 import { BufferPool, bufferUsage, type PooledBuffer } from "./buffer-pool.ts";
 import { Failures } from "./failures.ts";
 import { bindingNames, dispatchGrid, shaderText, UNIFORM_BYTES, writeUniforms } from "./shader.ts";
+import { Staging } from "./staging.ts";
 
-const BATCH = 64; // runs in a submission
+const BATCH = 512; // runs in a submission, of which a decode step should need one
 const FAULT_BYTES = 16;
 
 interface Compiled {
@@ -17,6 +18,7 @@ export class Recorder {
   readonly device: GPUDevice;
   readonly failures: Failures;
   readonly pool: BufferPool;
+  readonly #staging: Staging;
   /** The number of the batch being recorded. */
   batch = 1;
   readonly #compiled = new Map<string, Compiled>();
@@ -35,12 +37,13 @@ export class Recorder {
   constructor(device: GPUDevice) {
     this.device = device;
     this.failures = new Failures(device, () => this.submit());
-    this.pool = new BufferPool(device, this.failures, () => this.#bindGroups.clear()); // they hold what they bind
+    this.pool = new BufferPool(device, this.failures, this);
+    this.#staging = new Staging(device, this.failures);
     this.#uniformBuffer = device.createBuffer({
       size: this.#uniforms.byteLength,
       usage: bufferUsage.uniform | bufferUsage.copyTarget,
     });
-    this.#faults = this.pool.acquire(FAULT_BYTES, 0);
+    this.#faults = this.pool.acquire(FAULT_BYTES);
   }
 
   /** Records a run; `buffers` in the order of `bindingNames`. */
@@ -72,33 +75,31 @@ export class Recorder {
    * @throws RangeError when one of them met an id out of range
    */
   async download(source: PooledBuffer, byteLength: number): Promise<ArrayBuffer> {
-    const { mapRead, copyTarget } = bufferUsage;
     const asksForFaults = this.#mayReport;
     this.#mayReport = false;
-    const staging = this.failures.watch(this.device, "a read", () => {
-      const target = this.device.createBuffer({
-        size: byteLength + FAULT_BYTES,
-        usage: mapRead | copyTarget,
-      });
-      this.#encoder ??= this.device.createCommandEncoder();
-      this.#endPass();
-      this.#encoder.copyBufferToBuffer(source.buffer, 0, target, 0, byteLength);
-      if (asksForFaults) {
-        this.#encoder.copyBufferToBuffer(this.#faults.buffer, 0, target, byteLength, FAULT_BYTES);
-        this.#encoder.clearBuffer(this.#faults.buffer, 0, FAULT_BYTES);
-      }
-      source.lastUse = this.batch;
-      this.submit();
-      return target;
-    });
-    try {
-      await staging.mapAsync(mapRead);
-      const mapped = staging.getMappedRange();
-      this.#throwFault(new Int32Array(mapped, byteLength));
-      return mapped.slice(0, byteLength);
-    } finally {
-      staging.destroy();
+    const wanted = byteLength + (asksForFaults ? FAULT_BYTES : 0);
+    const staging = this.#staging.acquire(wanted);
+    this.#encoder ??= this.device.createCommandEncoder();
+    this.#endPass();
+    this.#encoder.copyBufferToBuffer(source.buffer, 0, staging, 0, byteLength);
+    if (asksForFaults) {
+      this.#encoder.copyBufferToBuffer(this.#faults.buffer, 0, staging, byteLength, FAULT_BYTES);
+      this.#encoder.clearBuffer(this.#faults.buffer, 0, FAULT_BYTES);
     }
+    source.lastUse = this.batch;
+    this.submit();
+    try {
+      await staging.mapAsync(bufferUsage.mapRead, 0, wanted);
+    } catch (error) {
+      staging.destroy();
+      throw error;
+    }
+    const mapped = staging.getMappedRange(0, wanted);
+    const bytes = mapped.slice(0, byteLength);
+    const fault = new Int32Array(mapped.slice(byteLength));
+    this.#staging.release(staging);
+    this.#throwFault(fault);
+    return bytes;
   }
 
   #throwFault([check = 0, id, count]: Int32Array): void {
@@ -108,8 +109,17 @@ export class Recorder {
     );
   }
 
+  /** Of the pool: a binding holds the buffers that it binds. */
+  forget(): void {
+    this.#bindGroups.clear();
+  }
+
   submit(): void {
-    if (!this.#encoder) return;
+    if (!this.#encoder) {
+      this.batch++;
+      this.pool.submitted();
+      return;
+    }
     this.#endPass();
     const encoder = this.#encoder;
     const runs = this.#runs;

@@ -67,9 +67,9 @@ export class GpuStorage extends KernelBackend {
   }
 
   #upload(values: Values): PooledBuffer {
-    const { device, pool, batch } = this.recorder;
+    const { device, pool } = this.recorder;
     const words = values instanceof Uint8Array ? Uint32Array.from(values) : values;
-    const pooled = pool.acquire(words.byteLength, batch, { untouched: true });
+    const pooled = pool.acquire(words.byteLength, { untouched: true });
     if (words.length > 0) {
       device.queue.writeBuffer(
         pooled.buffer,
@@ -91,9 +91,7 @@ export class GpuStorage extends KernelBackend {
   bufferOf(dataId: object): PooledBuffer {
     const entry = this.#entries.get(dataId);
     if (!entry.buffer) {
-      entry.buffer = entry.values
-        ? this.#upload(entry.values)
-        : this.recorder.pool.acquire(entry.byteLength, this.recorder.batch);
+      entry.buffer = entry.values ? this.#upload(entry.values) : this.recorder.pool.acquire(entry.byteLength);
     }
     return entry.buffer;
   }

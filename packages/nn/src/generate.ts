@@ -1,7 +1,8 @@
 import { type OnProgress, Rng, throwIfAborted, yieldToEventLoop } from "@corenet/core";
-import { type Tensor2D, takeData, tensor } from "@corenet/tensor";
+import { activeBackend, readData, type Tensor2D, type Tensor3D, tensor } from "@corenet/tensor";
 import type { CausalLm } from "./causal-lm.ts";
 import type { DraftMethod } from "./draft.ts";
+import { greedyToken } from "./greedy-token.ts";
 import type { KvCache } from "./kv-cache.ts";
 import type { PromptCache } from "./prompt-cache.ts";
 import { checkSamplingOptions, type SamplingOptions, sampleToken } from "./samplers.ts";
@@ -60,7 +61,7 @@ export async function* generate(
   prompt: readonly number[],
   options: GenerateOptions = {},
 ): AsyncGenerator<number, void, undefined> {
-  for await (const { id } of generateTokens(model, prompt, options)) yield id;
+  for await (const { id } of produce(model, prompt, options, { wantsLogits: false })) yield id;
 }
 
 /** As `generate`, with the logits that each token was drawn from. */
@@ -69,6 +70,19 @@ export async function* generateTokens(
   prompt: readonly number[],
   options: GenerateOptions = {},
 ): AsyncGenerator<GeneratedToken, void, undefined> {
+  for await (const { id, logits } of produce(model, prompt, options, { wantsLogits: true }))
+    yield { id, logits: logits as Float32Array };
+}
+
+/** A new token; without its logits where the device chose it. */
+type Produced = Omit<GeneratedToken, "logits"> & Partial<GeneratedToken>;
+
+async function* produce(
+  model: CausalLm,
+  prompt: readonly number[],
+  options: GenerateOptions,
+  { wantsLogits }: { wantsLogits: boolean },
+): AsyncGenerator<Produced, void, undefined> {
   const { signal, stop = [], rng = new Rng(0), onAbort = "throw" } = options;
   checkSamplingOptions(options);
   if (onAbort === "stop" && signal?.aborted) return;
@@ -90,7 +104,7 @@ export async function* generateTokens(
   let unread = prompt.length - (promptCache?.reuse(prompt) ?? 0); // how many of the last ids the cache lacks
   let made = 0;
   let stopped = false;
-  const reader = promptReader(model, cache, options);
+  const reader = promptReader(model, cache, options, { wantsLogits });
   try {
     while (made < maxNewTokens) {
       if (slide && cache.length + unread > cache.capacity) cache.drop(slide.keepFirst, slide.forget);
@@ -98,14 +112,14 @@ export async function* generateTokens(
       const rows = await reader.read(seen.slice(seen.length - unread), drafted);
       let accepted = 0;
       unread = 0;
-      for (const logits of rows) {
-        const id = sampleToken(logits, seen, rng, options);
+      for (const row of rows) {
+        const id = typeof row === "number" ? row : sampleToken(row, seen, rng, options);
         if (stop.includes(id)) {
           stopped = true;
           return;
         }
         made += 1;
-        yield { id, logits };
+        yield typeof row === "number" ? { id } : { id, logits: row };
         if (onAbort === "stop" && signal?.aborted) return;
         throwIfAborted(signal);
         seen.push(id);
@@ -128,41 +142,56 @@ export async function* generateTokens(
   }
 }
 
-/** Reads ids into the cache, long prompts in chunks, and gives the logits after the last and after each drafted id. */
-function promptReader(model: CausalLm, cache: KvCache, options: GenerateOptions) {
-  const { signal, prefillChunk = 512, onProgress } = options;
+/** What is known of a place: its logits, or the most likely token where nothing else is asked for. */
+type Row = Float32Array | number;
+
+/** Reads ids into the cache, long prompts in chunks, and gives the rows after the last and after each drafted id. */
+function promptReader(
+  model: CausalLm,
+  cache: KvCache,
+  options: GenerateOptions,
+  { wantsLogits }: { wantsLogits: boolean },
+) {
+  const { signal, prefillChunk = 512, onProgress, temperature = 0, repetitionPenalty = 1 } = options;
+  const choosesOnDevice =
+    !wantsLogits && temperature === 0 && repetitionPenalty === 1 && !activeBackend().readsAtOnce;
   let lastBreath = performance.now();
   let isPrompt = true;
 
-  /** One pass over `ids`: the logits of the last `wanted` places. */
-  async function pass(ids: readonly number[], wanted: number): Promise<Float32Array[]> {
+  /** One pass over `ids`: the rows of the last `wanted` places. */
+  async function pass(ids: readonly number[], wanted: number): Promise<Row[]> {
     if (performance.now() - lastBreath > breathMs) {
       await yieldToEventLoop(); // or nobody could abort, nor anything else run
       lastBreath = performance.now();
     }
     throwIfAborted(signal);
     const tokens: Tensor2D = tensor(ids, [1, ids.length], "int32");
+    let output: Tensor3D | undefined;
     try {
-      const logits = await takeData(model.forward(tokens, { cache, logits: wanted === 1 ? "last" : "all" }));
+      output = model.forward(tokens, { cache, logits: wanted === 1 ? "last" : "all" });
+      const chosen = choosesOnDevice && wanted === 1 ? await greedyToken(output) : undefined;
+      if (chosen !== undefined) return [chosen];
+      const logits = await readData(output);
       const V = model.vocabSize;
       const rows = logits.length / V;
       return Array.from({ length: wanted }, (_, i) =>
         logits.subarray((rows - wanted + i) * V, (rows - wanted + i + 1) * V),
       );
     } finally {
+      output?.dispose();
       tokens.dispose();
     }
   }
 
   return {
-    async read(ids: readonly number[], drafted: readonly number[]): Promise<Float32Array[]> {
+    async read(ids: readonly number[], drafted: readonly number[]): Promise<Row[]> {
       const total = ids.length;
       const report = (done: number) => {
         if (isPrompt) onProgress?.({ phase: "prefill", done, total, unit: "token" });
       };
       // Drafted ids go with the last id alone: logits of every place of a long prompt would cost more than they save.
       const chunked = drafted.length > 0 ? total - 1 : total;
-      let rows: Float32Array[] = [];
+      let rows: Row[] = [];
       for (let from = 0; from < chunked; from += prefillChunk) {
         const to = Math.min(from + prefillChunk, chunked);
         rows = await pass(ids.slice(from, to), 1);
