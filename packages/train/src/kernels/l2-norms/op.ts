@@ -8,5 +8,8 @@ import { l2NormsReference } from "./reference.ts";
 export const l2Norms = /* @__PURE__ */ defineOp<readonly Tensor[], [norms: Tensor1D]>({
   name: "l2Norms",
   reference: l2NormsReference,
-  kernels: { wasm: async () => (await import("./wasm.ts")).l2NormsWasm },
+  kernels: {
+    wasm: async () => (await import("./wasm.ts")).l2NormsWasm,
+    webgpu: async () => (await import("./webgpu.ts")).l2NormsWebGpu,
+  },
 });
