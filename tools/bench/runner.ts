@@ -8,6 +8,8 @@ export interface RunReply {
   ms: number;
   /** A number to check the work by: a loss. */
   value?: number;
+  /** Several, likewise: logits. */
+  values?: readonly number[];
   /** Memory that it took. */
   bytes?: number;
 }

@@ -1,5 +1,6 @@
 // One matrix product as an ONNX model, for onnxruntime: MatMul in float32, or MatMulNBits for 8 and 4 bits.
 import { InferenceSession, Tensor } from "onnxruntime-node";
+import { FLOAT, message, tensorProto, UINT8, valueInfo } from "./onnx-proto.ts";
 
 export interface OnnxProduct {
   readonly format: "f32" | "int8" | "int4";
@@ -9,8 +10,6 @@ export interface OnnxProduct {
   readonly threads: number;
 }
 
-const FLOAT = 1; // TensorProto.DataType
-const UINT8 = 2;
 const BLOCK = 32;
 
 /** x [M, K] · Wᵀ with a random W [N, K] that the session has packed as it likes. @returns runs it once */
@@ -69,38 +68,6 @@ function productModel({ format, M, N, K }: Omit<OnnxProduct, "threads">): Uint8A
     [8, message([1, ""], [2, 17])],
     [8, message([1, "com.microsoft"], [2, 1])],
   );
-}
-
-function tensorProto(name: string, type: number, dims: readonly number[], data: Uint8Array): Uint8Array {
-  return message(...dims.map((side) => [1, side] as const), [2, type], [8, name], [9, data]);
-}
-
-function valueInfo(name: string, dims: readonly number[]): Uint8Array {
-  const shape = message(...dims.map((side) => [1, message([1, side])] as const));
-  return message([1, name], [2, message([1, message([1, FLOAT], [2, shape])])]);
-}
-
-/** A protobuf message of numbers (varint), strings and bytes, by field number. */
-function message(...fields: readonly (readonly [number, number | string | Uint8Array])[]): Uint8Array {
-  const parts = fields.flatMap(([field, value]) => {
-    if (typeof value === "number") return [varint(field * 8), varint(value)];
-    const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
-    return [varint(field * 8 + 2), varint(bytes.length), bytes];
-  });
-  const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    whole.set(part, at);
-    at += part.length;
-  }
-  return whole;
-}
-
-function varint(value: number): Uint8Array {
-  const bytes: number[] = [];
-  let rest = value;
-  for (; rest >= 128; rest = Math.floor(rest / 128)) bytes.push((rest % 128) + 128);
-  return Uint8Array.from([...bytes, rest]);
 }
 
 const noise = (length: number): Float32Array =>
