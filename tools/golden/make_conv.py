@@ -6,10 +6,10 @@ Run: pip install torch numpy && python tools/golden/make_conv.py
 import json
 import pathlib
 import platform
-import struct
 
 import numpy
 import torch
+from save_tensors import save_tensors
 from torch.nn import functional
 
 out = pathlib.Path(__file__).parents[2] / "golden" / "tensor"
@@ -23,16 +23,6 @@ CASES = {
     "catlip-stem": dict(x=(1, 3, 16, 20), outputs=8, kernel=(4, 4), stride=(4, 4), padding=(1, 1), dilation=(1, 1), groups=1),
     "byteformer": dict(x=(2, 12, 37), outputs=12, kernel=(4,), stride=(2,), padding=(0,), dilation=(1,), groups=1),
 }  # fmt: skip
-
-
-def write_safetensors(path: pathlib.Path, tensors: dict[str, numpy.ndarray]) -> None:
-    header, offset = {}, 0
-    for name, a in tensors.items():
-        header[name] = {"dtype": "F32", "shape": list(a.shape), "data_offsets": [offset, offset + a.nbytes]}
-        offset += a.nbytes
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(struct.pack("<Q", len(text)) + text + b"".join(a.tobytes() for a in tensors.values()))
 
 
 def main() -> None:
@@ -52,7 +42,7 @@ def main() -> None:
         parts |= {f"d{n}": t.grad for n, t in zip(("x", "weight", "bias"), inputs)}
         for part, value in parts.items():
             tensors[f"{name}.{part}"] = value.float().contiguous().numpy()
-    write_safetensors(out / "conv.safetensors", tensors)
+    save_tensors(out / "conv.safetensors", tensors)
     record = {
         "source": "tools/golden/make_conv.py: torch.nn.functional.conv1d and conv2d in float64, rounded to float32",
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__},

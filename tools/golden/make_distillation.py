@@ -12,6 +12,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from save_tensors import save_tensors
+
 out = pathlib.Path(__file__).parents[2] / "golden" / "nn"
 seed = 1503_02531
 rows, vocabulary, kept, ignored = 7, 37, 5, -100
@@ -32,18 +34,6 @@ def loss_of(student, teacher, targets, temperature, alpha, ids=None):
     soft = F.kl_div(log_q, log_p, reduction="none", log_target=True).sum(-1)[counted].mean()
     hard = F.cross_entropy(student, targets, ignore_index=ignored)
     return alpha * temperature**2 * soft + (1 - alpha) * hard
-
-
-def save_tensors(path, tensors):
-    header, data = {}, b""
-    for name, value in tensors.items():
-        array = np.ascontiguousarray(value)
-        dtype = {"float32": "F32", "int32": "I32"}[str(array.dtype)]
-        header[name] = {"dtype": dtype, "shape": list(array.shape), "data_offsets": [len(data), len(data) + array.nbytes]}
-        data += array.tobytes()
-    text = json.dumps(header).encode()
-    text += b" " * (-len(text) % 8)
-    path.write_bytes(len(text).to_bytes(8, "little") + text + data)
 
 
 def main():

@@ -18,10 +18,10 @@ export interface ConvCase {
 const [who, what = "", threads] = process.argv.slice(2);
 const { x: shape, outputs, kernel, stride, padding, depthwise = false }: ConvCase = JSON.parse(what);
 const [B, height, width, C] = shape;
-const zeros = padding.map((n) => [n, n]) as unknown as readonly [
-  readonly [number, number],
-  readonly [number, number],
-];
+const zeros = [
+  [padding[0], padding[0]],
+  [padding[1], padding[1]],
+] as const;
 
 const works = who === "ours" ? await ours() : await tfjs();
 serveRuns(async (name) => {
