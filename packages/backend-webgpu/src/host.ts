@@ -10,6 +10,7 @@ export function createHost(storage: GpuStorage): WebGpuHost {
   return {
     features: device.features as ReadonlySet<string>,
     limits: device.limits,
+    adapter: adapterName(device.adapterInfo),
     output: (shape: readonly number[], dtype: DType) => tensorFromInfo(storage.output(shape, dtype)),
     run(program, tensors, run) {
       const dataIds = Object.fromEntries(
@@ -18,6 +19,12 @@ export function createHost(storage: GpuStorage): WebGpuHost {
       runProgram(storage, program, dataIds, run);
     },
   };
+}
+
+/** "nvidia ampere (NVIDIA A100)", as much of it as there is. */
+function adapterName(info: GPUAdapterInfo | undefined): string {
+  const parts = [info?.vendor, info?.architecture, info?.description && `(${info.description})`];
+  return parts.filter((part) => part).join(" ");
 }
 
 /** The same on handles to tensors' memory, for kernels that TensorFlow.js calls. */

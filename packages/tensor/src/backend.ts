@@ -125,7 +125,14 @@ export interface WgslRun {
 export interface WebGpuHost {
   /** What the device can do beside the core of WGSL, such as `subgroups` or `shader-f16`. */
   readonly features: ReadonlySet<string>;
-  readonly limits: { readonly maxComputeWorkgroupStorageSize: number };
+  readonly limits: {
+    readonly maxComputeWorkgroupStorageSize: number;
+    readonly maxComputeInvocationsPerWorkgroup: number;
+    readonly maxBufferSize: number;
+    readonly maxStorageBufferBindingSize: number;
+  };
+  /** What the GPU says that it is; empty where the browser keeps it to itself. */
+  readonly adapter: string;
   /** A new tensor whose memory is NOT zeroed. */
   output(shape: readonly number[], dtype: DType): Tensor;
   /**

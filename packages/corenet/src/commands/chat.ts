@@ -5,10 +5,10 @@ import { type ChatMessage, plainChatTemplate } from "@corenet/formats";
 import { generateText, PromptCache } from "@corenet/nn";
 import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
-import { openLanguageModel } from "../model/open-language-model.ts";
 import { paintFor } from "../terminal/colors.ts";
 import { interruptible } from "./interrupt.ts";
 import { modelFiles, modelOption, modelOptions } from "./model-options.ts";
+import { openForWork } from "./open-for-work.ts";
 import { checkOptions, commonOptions, integerOption, numberOption } from "./options.ts";
 
 const options = {
@@ -21,6 +21,7 @@ const options = {
   "max-new-tokens": { type: "string", valueHint: "N", description: "Of an answer, at most. 256." },
   temperature: { type: "string", valueHint: "X", description: "0 takes the most likely. 0.8." },
   seed: { type: "string", valueHint: "N", description: "One seed gives one conversation. 0." },
+  json: { type: "boolean", description: "Print each answer as a line of JSON, and nothing else." },
   ...commonOptions,
 } as const;
 
@@ -37,18 +38,19 @@ export const chatCommand = defineCommand({
 
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      using opened = await openLanguageModel(from, { ...modelFiles(args), signal });
+      using opened = await openForWork(from, { ...modelFiles(args), signal });
       const { model, tokenizer, chat } = opened;
       using promptCache = new PromptCache(model); // a turn reads only what is new in it
       const template = chat ?? plainChatTemplate;
       const messages: ChatMessage[] =
         args.system === undefined ? [] : [{ role: "system", content: args.system }];
-      const bold = (text: string) => paintFor(process.stdout)("bold", text);
+      const say = (text: string) => void (args.json || process.stdout.write(text));
+      const asked = paintFor(process.stdout)("bold", "> ");
       const input = createInterface({ input: process.stdin, terminal: false });
       const close = () => input.close();
       signal.addEventListener("abort", close);
       try {
-        process.stdout.write(bold("> "));
+        say(asked);
         for await (const line of input) {
           if (line.trim() === "") break;
           messages.push({ role: "user", content: line });
@@ -60,16 +62,18 @@ export const chatCommand = defineCommand({
             ...(chat ? { addBos: false } : { stopStrings: ["\nUser:"] }), // a template writes its own bos
           })) {
             answer += piece;
-            process.stdout.write(piece);
+            say(piece);
           }
-          messages.push({ role: "assistant", content: answer.trim() });
-          process.stdout.write(`\n${bold("> ")}`);
+          const message = { role: "assistant", content: answer.trim() };
+          messages.push(message);
+          if (args.json) process.stdout.write(`${JSON.stringify(message)}\n`);
+          say(`\n${asked}`);
         }
         signal.throwIfAborted();
       } finally {
         signal.removeEventListener("abort", close);
         input.close();
-        process.stdout.write("\n");
+        say("\n");
       }
     });
   },

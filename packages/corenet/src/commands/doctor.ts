@@ -6,6 +6,7 @@ import { activeBackend, matMul, readData, type Tensor2D, tensor, useBackend } fr
 import { defineCommand } from "citty";
 import { relaxedSimd, simd } from "wasm-feature-detect";
 import { bytesText } from "../terminal/bytes-text.ts";
+import { wrapText } from "../terminal/wrap-text.ts";
 import { checkOptions, commonOptions } from "./options.ts";
 
 const options = {
@@ -35,11 +36,32 @@ export const doctorCommand = defineCommand({
       process.stdout.write(`${JSON.stringify(findings)}\n`);
       return;
     }
-    for (const { name, value, note } of findings) {
-      process.stdout.write(`${name.padEnd(14)} ${String(value).padEnd(28)} ${note}\n`);
-    }
+    process.stdout.write(findingsText(findings, process.stdout.columns));
   },
 });
+
+/**
+ * A line each. In `columns`, long notes go on below themselves, and below all else where it is narrow; without, each
+ * stays on its line, for `grep`.
+ */
+export function findingsText(findings: readonly Finding[], columns?: number): string {
+  const names = Math.max(...findings.map(({ name }) => name.length)) + 2;
+  const values = Math.max(...findings.map(({ value }) => String(value).length)) + 2;
+  const isWide = columns === undefined || columns >= names + values + 30;
+  const indent = isWide ? names + values : 4;
+  return findings
+    .map(({ name, value, note }) => {
+      const front = name.padEnd(names) + (isWide ? String(value).padEnd(values) : String(value));
+      if (columns === undefined) return `${front}${note}\n`;
+      const lines = wrapText(note, Math.max(20, columns - indent - 1)).map(
+        (line) => " ".repeat(indent) + line,
+      );
+      if (isWide) lines[0] = front + (lines[0] ?? "").slice(indent);
+      else lines.unshift(front);
+      return `${lines.join("\n")}\n`;
+    })
+    .join("");
+}
 
 /** Looks at the machine; takes about a second. */
 export async function examine(): Promise<Finding[]> {
@@ -77,8 +99,12 @@ export async function examine(): Promise<Finding[]> {
       "a matrix of 64 MB by a vector: what decoding lives on",
     );
   }
-  const gpu = await webGpuAdapter();
-  add("WebGPU", gpu === "starts", gpu === "starts" ? "the webgpu backend runs" : gpu.replaceAll(/\s+/g, " "));
+  add(
+    "isolation",
+    "not needed",
+    "Node shares memory among threads; a page needs COOP and COEP headers for it",
+  );
+  for (const finding of await webGpuFindings()) findings.push(finding);
   const cache = hubCache();
   add("hub cache", bytesText((await cache.estimate()).usedBytes), cache.name);
   return findings;
@@ -116,13 +142,38 @@ async function bestMs(work: () => Tensor2D): Promise<number> {
   return best;
 }
 
-/** "starts", or why it does not. */
-async function webGpuAdapter(): Promise<string> {
+/** Adapter, limits and features, or why there is none. */
+async function webGpuFindings(): Promise<Finding[]> {
   try {
     const backend = await useBackend(webgpu());
+    const host = activeBackend().webgpu;
+    const found: Finding[] = [
+      {
+        name: "WebGPU",
+        value: true,
+        note: `the webgpu backend runs on ${host?.adapter || "a GPU without a name"}`,
+      },
+    ];
+    if (host) {
+      const { limits, features } = host;
+      const half = features.has("shader-f16") ? "f16 arithmetic" : "no f16 arithmetic";
+      const groups = features.has("subgroups") ? "subgroups" : "no subgroups";
+      found.push(
+        {
+          ...{ name: "WebGPU buffer", value: bytesText(limits.maxStorageBufferBindingSize) },
+          note: `the largest tensor; a buffer holds ${bytesText(limits.maxBufferSize)}`,
+        },
+        {
+          ...{ name: "WebGPU group", value: `${limits.maxComputeInvocationsPerWorkgroup} threads` },
+          note: `${bytesText(limits.maxComputeWorkgroupStorageSize)} of shared memory; ${groups}, ${half}`,
+        },
+      );
+    }
     await backend.dispose?.();
-    return "starts";
+    return found;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    const reason = error instanceof Error ? error.message : String(error);
+    const note = reason.replaceAll(/\s+/g, " ").replace("useBackend: no backend started. webgpu: ", "");
+    return [{ name: "WebGPU", value: false, note }];
   }
 }

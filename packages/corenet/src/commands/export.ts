@@ -1,10 +1,14 @@
+import { stat } from "node:fs/promises";
+import { join } from "node:path";
 import { wasm } from "@corenet/backend-wasm";
 import { intContainer } from "@corenet/nn";
 import { exportGguf, loadOpenElm, saveOpenElm } from "@corenet/openelm";
 import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
 import { ggufVocabulary } from "../model/gguf-vocabulary.ts";
-import { interruptible } from "./interrupt.ts";
+import { bytesText } from "../terminal/bytes-text.ts";
+import { workLine } from "../terminal/work-line.ts";
+import { interruptible, sayNothingIsHalf } from "./interrupt.ts";
 import { modelOption, modelOptions } from "./model-options.ts";
 import { checkOptions, choiceOption, commonOptions } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
@@ -26,6 +30,7 @@ const options = {
     description: "gguf: f32, f16, q8_0, q4_0. safetensors: f32, f16, bf16. f16.",
   },
   out: { type: "string", valueHint: "PATH", description: "The file, or for safetensors the folder." },
+  json: { type: "boolean", description: "Print the result as JSON." },
   ...commonOptions,
 } as const;
 
@@ -44,14 +49,24 @@ export const exportCommand = defineCommand({
 
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      const vocabulary = isGguf ? await ggufVocabulary(args.tokenizer ?? from, signal) : undefined;
-      using model = await loadOpenElm(from, { storage: "as-is", packed: [intContainer()], signal });
-      if (vocabulary) {
-        await exportGguf(model, out, { dtype: dtype as (typeof ggufDtypes)[number], vocabulary, signal });
-      } else {
-        await saveOpenElm(model, out, { dtype: dtypes[dtype as keyof typeof dtypes], signal });
+      const line = workLine(process.stderr);
+      const work = { signal, onProgress: line.onProgress };
+      try {
+        const vocabulary = isGguf ? await ggufVocabulary(args.tokenizer ?? from, signal) : undefined;
+        using model = await loadOpenElm(from, { ...work, storage: "as-is", packed: [intContainer()] });
+        if (vocabulary) {
+          await exportGguf(model, out, { ...work, dtype: dtype as (typeof ggufDtypes)[number], vocabulary });
+        } else {
+          await saveOpenElm(model, out, { ...work, dtype: dtypes[dtype as keyof typeof dtypes] });
+        }
+      } finally {
+        line.clear();
       }
-      process.stdout.write(`${out}\n`);
-    });
+      const { size: bytes } = await stat(isGguf ? out : join(out, "model.safetensors"));
+      const result = { out, format: isGguf ? "gguf" : "safetensors", dtype, bytes };
+      process.stdout.write(
+        args.json ? `${JSON.stringify(result)}\n` : `${out}: ${bytesText(bytes)}, ${dtype}\n`,
+      );
+    }).catch(sayNothingIsHalf);
   },
 });

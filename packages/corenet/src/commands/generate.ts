@@ -2,9 +2,9 @@ import { wasm } from "@corenet/backend-wasm";
 import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
 import { generateText } from "../generate-text.ts";
-import { openLanguageModel } from "../model/open-language-model.ts";
 import { interruptible } from "./interrupt.ts";
 import { modelFiles, modelOption, modelOptions } from "./model-options.ts";
+import { openForWork } from "./open-for-work.ts";
 import { checkOptions, commonOptions, integerOption, numberOption } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -58,14 +58,19 @@ export const generateCommand = defineCommand({
 
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      using opened = await openLanguageModel(from, { ...modelFiles(args), signal });
+      using opened = await openForWork(from, { ...modelFiles(args), signal });
       const { model, tokenizer } = opened;
       let text = "";
       const settings = { ...sampling, prompt, temperature, seed };
       if (!args.json) process.stdout.write(prompt);
-      for await (const piece of generateText(model, { ...settings, tokenizer, signal })) {
-        text += piece;
-        if (!args.json) process.stdout.write(piece);
+      try {
+        for await (const piece of generateText(model, { ...settings, tokenizer, signal })) {
+          text += piece;
+          if (!args.json) process.stdout.write(piece);
+        }
+      } catch (error) {
+        if (!args.json) process.stdout.write("\n"); // what came so far stays on a line of its own
+        throw error;
       }
       process.stdout.write(
         args.json ? `${JSON.stringify({ prompt, text, temperature, seed, ...sampling })}\n` : "\n",

@@ -1,7 +1,8 @@
-import { openCheckpoint, openModelFiles, readJson, type TensorFile } from "@corenet/formats";
+import { fileSource, openCheckpoint, openModelFiles, readJson, type TensorFile } from "@corenet/formats";
 import { countMultiplyAdds, type OpenElmConfig, parameterShapes, parseConfig } from "@corenet/openelm";
 import { defineCommand } from "citty";
 import { bytesText } from "../terminal/bytes-text.ts";
+import { workLine } from "../terminal/work-line.ts";
 import { interruptible } from "./interrupt.ts";
 import { modelOption, modelOptions } from "./model-options.ts";
 import { checkOptions, commonOptions } from "./options.ts";
@@ -23,7 +24,12 @@ export const infoCommand = defineCommand({
     checkOptions(args, options);
     const from = modelOption(args.model);
     await interruptible(async (signal) => {
-      const sources = await openModelFiles(from, { signal });
+      const line = workLine(process.stderr);
+      const io = { signal, onProgress: line.onProgress };
+      const isFile = from.endsWith(".safetensors") && !/^(?:hf|https?):/.test(from);
+      const sources = isFile
+        ? [await fileSource(from)]
+        : await openModelFiles(from, io).finally(() => line.clear());
       const config = sources.find(({ name }) => name.split(/[\\/]/).at(-1) === "config.json");
       const parsed = config ? parseConfig(await readJson(config), config.name) : undefined;
       const weights = await openCheckpoint(
@@ -32,7 +38,9 @@ export const infoCommand = defineCommand({
       );
       try {
         const info = describeCheckpoint(parsed, weights);
-        process.stdout.write(args.json ? `${JSON.stringify(info)}\n` : checkpointText(from, info));
+        process.stdout.write(
+          args.json ? `${JSON.stringify(info)}\n` : checkpointText(from, info, process.stdout.columns),
+        );
       } finally {
         await weights.close();
       }
@@ -81,8 +89,8 @@ export function describeCheckpoint(
   };
 }
 
-/** A few lines, and for an OpenELM its layers, their widths drawn as bars. */
-export function checkpointText(from: string, info: CheckpointInfo): string {
+/** A few lines, and for an OpenELM its layers, their widths drawn as bars, in lines of at most `columns`. */
+export function checkpointText(from: string, info: CheckpointInfo, columns = 80): string {
   const { config, parameters, sizeBytes, dtypes, missing, extra } = info;
   const held = Object.entries(dtypes).map(
     ([dtype, { tensors, bytes }]) => `${tensors} ${dtype} (${bytesText(bytes)})`,
@@ -106,7 +114,8 @@ export function checkpointText(from: string, info: CheckpointInfo): string {
       "layer  heads  kv  feed-forward",
     );
     const widest = Math.max(...layers.map(({ ffnDim }) => ffnDim));
-    const bar = (width: number) => "█".repeat(Math.max(1, Math.round((40 * width) / widest)));
+    const room = Math.min(48, Math.max(8, columns - 32)); // beside the numbers
+    const bar = (width: number) => "█".repeat(Math.max(1, Math.round((room * width) / widest)));
     layers.forEach(({ numQueryHeads, numKvHeads, ffnDim }, i) => {
       const numbers = [
         String(i).padStart(5),

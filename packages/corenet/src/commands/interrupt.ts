@@ -38,3 +38,10 @@ export async function interruptible<T>(work: (signal: AbortSignal) => Promise<T>
     if (!controller.signal.aborted) for (const signal of stopSignals) process.off(signal, stop);
   }
 }
+
+/** For commands whose files appear whole or not at all. @throws what it is given */
+export function sayNothingIsHalf(error: unknown): never {
+  if (error instanceof Interrupted)
+    process.stderr.write("\nStopped; no file was left half written. The same command starts again.\n");
+  throw error;
+}

@@ -4,7 +4,8 @@ import { loadOpenElm, saveOpenElm } from "@corenet/openelm";
 import { isTensor, type PackedMatrix, type Tensor, treeLeaves, useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
 import { bytesText } from "../terminal/bytes-text.ts";
-import { interruptible } from "./interrupt.ts";
+import { workLine } from "../terminal/work-line.ts";
+import { interruptible, sayNothingIsHalf } from "./interrupt.ts";
 import { modelOption, modelOptions } from "./model-options.ts";
 import { checkOptions, choiceOption, commonOptions } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
@@ -34,8 +35,10 @@ export const quantizeCommand = defineCommand({
     const storage = choiceOption("format", args.format, formats) ?? "int8";
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      using model = await loadOpenElm(from, { storage, signal });
-      await saveOpenElm(model, out, { packed: [intContainer()], signal });
+      const line = workLine(process.stderr);
+      const work = { signal, onProgress: line.onProgress };
+      using model = await loadOpenElm(from, { ...work, storage }).finally(() => line.clear());
+      await saveOpenElm(model, out, { ...work, packed: [intContainer()] }).finally(() => line.clear());
       const leaves = treeLeaves<Tensor | PackedMatrix>(model.params);
       const bytes = leaves.reduce((sum, leaf) => sum + (isTensor(leaf) ? leaf.size * 4 : leaf.byteLength), 0);
       const weights = leaves.reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
@@ -45,6 +48,6 @@ export const quantizeCommand = defineCommand({
           ? `${JSON.stringify(result)}\n`
           : `${out}: ${bytesText(bytes)}, ${result.bitsPerWeight.toFixed(2)} bits a weight (float32: ${bytesText(weights * 4)})\n`,
       );
-    });
+    }).catch(sayNothingIsHalf);
   },
 });

@@ -22,7 +22,8 @@ export interface Program {
 export async function runProgram(program: Program, rawArgs: readonly string[]): Promise<number> {
   for (const stream of [process.stdout, process.stderr]) stream.on("error", () => {}); // a closed pipe stops nobody
   const args = rawArgs.slice(0, rawArgs.includes("--") ? rawArgs.indexOf("--") : undefined);
-  const wanted = program.subCommands?.[args.find((arg) => !arg.startsWith("-")) ?? ""];
+  const name = args.find((arg) => !arg.startsWith("-")) ?? "";
+  const wanted = program.subCommands?.[name];
   if (args.includes("--help") || args.includes("-h")) {
     process.stdout.write(`${await usageOf(program, wanted)}\n`);
     return 0;
@@ -38,7 +39,7 @@ export async function runProgram(program: Program, rawArgs: readonly string[]): 
     if (error instanceof Interrupted) return error.exitCode;
     const isUsage = error instanceof UsageError || (error instanceof Error && error.name === "CLIError");
     process.stderr.write(`${explain(error, args.includes("--debug"))}\n`);
-    if (isUsage) process.stderr.write(`See ${program.name} ${wanted ? "COMMAND " : ""}--help\n`);
+    if (isUsage) process.stderr.write(`See ${program.name} ${wanted ? `${name} ` : ""}--help\n`);
     return isUsage ? 2 : 1;
   }
 }

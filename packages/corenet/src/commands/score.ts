@@ -1,6 +1,6 @@
 import { readFile } from "node:fs/promises";
 import { wasm } from "@corenet/backend-wasm";
-import { FormatError } from "@corenet/core";
+import { FormatError, type OnProgress } from "@corenet/core";
 import {
   type Accuracy,
   type ChoiceExample,
@@ -10,10 +10,12 @@ import {
 } from "@corenet/nn";
 import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
-import { type LanguageModel, openLanguageModel } from "../model/open-language-model.ts";
+import type { LanguageModel } from "../model/open-language-model.ts";
 import { writeText } from "../run/write-text.ts";
-import { interruptible } from "./interrupt.ts";
+import { workLine } from "../terminal/work-line.ts";
+import { Interrupted, interruptible } from "./interrupt.ts";
 import { modelFiles, modelOption, modelOptions } from "./model-options.ts";
+import { openForWork } from "./open-for-work.ts";
 import { checkOptions, commonOptions, integerOption } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -60,15 +62,30 @@ export const scoreCommand = defineCommand({
 
     await useBackend(wasm());
     await interruptible(async (signal) => {
-      using opened = await openLanguageModel(from, { ...modelFiles(args), signal });
-      const scored =
-        text === undefined
-          ? await scoreTask(opened, examples, { numFewShot, resume: args.resume, signal })
-          : await scoreFile(opened, text, { ...(stride === undefined ? {} : { stride }), signal });
+      using opened = await openForWork(from, { ...modelFiles(args), signal });
+      const line = workLine(process.stderr);
+      const work = { signal, onProgress: line.onProgress };
+      const scored = await (text === undefined
+        ? scoreTask(opened, examples, { ...work, numFewShot, resume: args.resume })
+        : scoreFile(opened, text, { ...work, ...(stride === undefined ? {} : { stride }) })
+      ).finally(() => line.clear());
       process.stdout.write(args.json ? `${JSON.stringify(scored.json)}\n` : scored.table);
+    }).catch((error) => {
+      if (error instanceof Interrupted && task !== undefined) {
+        const kept = args.resume
+          ? `answers are kept in ${args.resume}; the same command goes on.`
+          : "with --resume=FILE answers are kept, and the same command goes on.";
+        process.stderr.write(`\nStopped; ${kept}\n`);
+      }
+      throw error;
     });
   },
 });
+
+interface Work {
+  readonly signal: AbortSignal;
+  readonly onProgress: OnProgress;
+}
 
 interface Scored {
   readonly json: object;
@@ -78,7 +95,7 @@ interface Scored {
 async function scoreFile(
   { model, tokenizer }: LanguageModel,
   file: string,
-  options: { stride?: number; signal: AbortSignal },
+  options: Work & { stride?: number },
 ): Promise<Scored> {
   const score = await scoreText(model, tokenizer, await readFile(file, "utf8"), options);
   const rows: [string, number][] = [
@@ -97,7 +114,7 @@ async function scoreFile(
 async function scoreTask(
   { model, tokenizer }: LanguageModel,
   examples: readonly ChoiceExample[],
-  options: { numFewShot: number; resume: string | undefined; signal: AbortSignal },
+  options: Work & { numFewShot: number; resume: string | undefined },
 ): Promise<Scored> {
   const { resume, ...rest } = options;
   const done: ChoiceResult[] = resume === undefined ? [] : await readResults(resume);
