@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
-import { build, type Plugin } from "esbuild";
+import { build, type Metafile, type Plugin } from "esbuild";
 import { type Outcome, root, single } from "../test/outcome.ts";
 import { installedNames } from "./check-declarations.ts";
 
@@ -86,21 +86,35 @@ function entryPoints(app: string): string[] {
 }
 
 async function bundleSize(app: string, program: string, onDemand: boolean): Promise<BundleSize> {
-  const { outputFiles } = await build({
+  const { outputFiles, metafile } = await build({
+    absWorkingDir: app,
     stdin: { contents: program, resolveDir: app },
     ...{ bundle: true, minify: true, splitting: true, format: "esm", outdir: join(app, "bundle") },
-    ...{ write: false, logLevel: "silent", external: ["node:*"] },
+    ...{ write: false, metafile: true, logLevel: "silent", external: ["node:*"] },
     // What only Node can run is bundled for it; esbuild refuses its modules elsewhere.
     platform: program.includes("/node") ? "node" : "browser",
     plugins: onDemand ? [] : [withoutDynamicImports],
   });
+  const wanted = new Set(reachable(metafile).map((path) => join(app, path)));
   let [code, binary] = [0, 0];
-  for (const { contents, text } of outputFiles) {
+  for (const { path, contents, text } of outputFiles) {
+    if (!wanted.has(path)) continue;
     const bytes = gzipSync(contents, { level: 9 }).length;
     if (wasmInBase64.test(text)) binary += bytes;
     else code += bytes;
   }
   return { code, binary };
+}
+
+/** The chunks that the entry can ask for. esbuild also writes those that only dropped code would have asked for. */
+function reachable({ outputs }: Metafile): string[] {
+  const found = Object.keys(outputs).filter((path) => outputs[path]?.entryPoint === "<stdin>");
+  for (const path of found) {
+    for (const { path: next } of outputs[path]?.imports ?? []) {
+      if (outputs[next] && !found.includes(next)) found.push(next);
+    }
+  }
+  return found;
 }
 
 const withoutDynamicImports: Plugin = {
