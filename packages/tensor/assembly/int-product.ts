@@ -3,7 +3,7 @@
 // does 16 products an instruction. More rows meet the numbers of the matrix as they are.
 
 import { fieldsOf, F16, load4, scaleOf } from "./format";
-import { blockedProduct, blockedScratchBytes } from "./gemm";
+import { blockColumns, blockDepth, blockedProduct, blockedScratchBytes } from "./gemm";
 import { GROUP, groupShift, INT4, INT8, scaleAt } from "./int-format";
 import { packIntRoom } from "./pack-int";
 import { constant, madd, maxLanes, sumLanes } from "./simd";
@@ -41,7 +41,7 @@ function roundedBytes(K: i32): usize {
 /** Bytes of scratch that a product of M rows with a matrix needs, one for each thread. */
 export function intScratchBytes(transB: i32, M: i32, N: i32, K: i32): usize {
   if (transB && M <= FEW) return <usize>M * roundedBytes(K) + GROUP * 4;
-  return blockedScratchBytes(M, N, K) + packIntRoom(transB, min(N, 512), min(K, 256)); // gemm's blocks
+  return blockedScratchBytes(M, N, K) + packIntRoom(transB, blockColumns(N), blockDepth(K));
 }
 
 /** Eight floats times `inverse`, rounded, in 16 bits. */

@@ -167,11 +167,33 @@ function twoPanelsOfColumns8(format: i32, src: usize, stride: usize, K: i32, dst
   }
 }
 
+/** Eight neighbouring full panels of 6 columns at once: a row of B gives three lines instead of parts of one. */
+function eightPanelsOfColumns6(src: usize, stride: usize, K: i32, dst: usize, panelBytes: usize): void {
+  for (let k = 0; k < K; k++) {
+    let to = dst;
+    for (let p = <usize>0; p < 192; p += 24) {
+      v128.store(to, v128.load(src + p));
+      v128.store64_lane(to + 16, v128.load64_zero(src + p, 16), 0);
+      to += panelBytes;
+    }
+    src += stride;
+    dst += 24;
+  }
+  if (K & 1) for (let p = 0; p < 8; p++) memory.fill(dst + <usize>p * panelBytes, 0, 24);
+}
+
 /** Packs op(A), `M` rows by `K`, f32, in panels of 6 rows. */
 export function packA(transA: i32, a: usize, lda: i32, M: i32, K: i32, dst: usize): void {
   const panelBytes = <usize>(6 * (K + (K & 1))) << 2;
   const stride = <usize>lda << 2;
-  for (let i = 0; i < M; i += 6) {
+  let i = 0;
+  if (transA) {
+    for (; i + 48 <= M; i += 48) {
+      eightPanelsOfColumns6(a + (<usize>i << 2), stride, K, dst, panelBytes);
+      dst += 8 * panelBytes;
+    }
+  }
+  for (; i < M; i += 6) {
     if (transA) panelOfColumns(0, 6, a + (<usize>i << 2), stride, M - i, K, dst);
     else panelOfRows6(a + <usize>i * stride, stride, min(6, M - i), K, dst);
     dst += panelBytes;
