@@ -66,7 +66,8 @@ async function tfjs(): Promise<Works> {
   await import("@tensorflow/tfjs-backend-wasm");
   tf.enableProdMode();
   if (!(await tf.setBackend("wasm"))) throw new Error("conv-process: tfjs's wasm backend did not start.");
-  const normal = (sides: readonly number[]) => tf.tensor(noise(sides), [...sides]) as TfjsTensor4D;
+  type Sides = readonly [number, number, number, number];
+  const normal = (sides: Sides) => tf.tensor4d(noise(sides), [...sides]);
   const x = normal(shape);
   const w = normal(depthwise ? [...kernel, C, 1] : [...kernel, C, outputs]);
   const pad = [[0, 0], ...zeros.map((side) => [...side]), [0, 0]] as never;

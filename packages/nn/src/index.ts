@@ -1,5 +1,12 @@
 export { type AttentionOptions, attention } from "./attention.ts";
 export type { CausalLm, ForwardOptions, KvPair, KvShape, ReadRawKvOptions } from "./causal-lm.ts";
+export {
+  type ConvParams,
+  type CreateConvOptions,
+  convWeight,
+  createConv1d,
+  createConv2d,
+} from "./conv.ts";
 export { type CrossEntropyOptions, crossEntropy } from "./cross-entropy.ts";
 export { type DistillationOptions, distillationLoss, type TopLogits } from "./distillation-loss.ts";
 export type { DocumentStarts } from "./documents.ts";
@@ -22,7 +29,7 @@ export { gelu } from "./gelu.ts";
 export { type GeneratedToken, type GenerateOptions, generate, generateTokens } from "./generate.ts";
 export { type GenerateBatchOptions, generateBatch } from "./generate-batch.ts";
 export { type GenerateTextOptions, generateText } from "./generate-text.ts";
-export { normal, unitGain } from "./initializers.ts";
+export { normal, uniform, unitGain } from "./initializers.ts";
 export { intContainer } from "./int-container.ts";
 export { KvCache, type KvCacheOptions } from "./kv-cache.ts";
 export { type LayerNormOptions, type LayerNormParams, layerNorm } from "./layer-norm.ts";

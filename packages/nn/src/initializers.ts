@@ -8,6 +8,13 @@ export function normal<T extends Tensor>(rng: Rng, shape: T["shape"], options: {
   return tensor(values, shape) as T;
 }
 
+/** Weights spread evenly over [-bound, bound). The numbers are made here, so one seed gives one model everywhere. */
+export function uniform<T extends Tensor>(rng: Rng, shape: T["shape"], { bound }: { bound: number }): T {
+  const size = shape.reduce((product, side) => product * side, 1);
+  const values = Float32Array.from({ length: size }, () => (2 * rng.uniform() - 1) * bound);
+  return tensor(values, shape) as T;
+}
+
 /** Gains of 1. */
 export function unitGain<T extends Tensor>(shape: T["shape"]): T {
   return ones<T>(shape);

@@ -7,6 +7,7 @@ import {
   tidy,
   transpose,
 } from "@corenet/tensor";
+import { convWeight } from "./conv.ts";
 import { type LinearParams, linear, type Weight } from "./linear.ts";
 
 export interface PatchEmbeddingOptions {
@@ -44,7 +45,7 @@ export function patchEmbedding(
 /** The weight of `patchEmbedding` from that of a convolution in a checkpoint: [D, C, P, P] to [D, P P C]. */
 export function patchWeight(kernel: Tensor4D): Tensor2D {
   const [D] = kernel.shape;
-  return tidy(() => reshape(transpose(kernel, [0, 2, 3, 1]), [D, kernel.size / D]));
+  return tidy(() => reshape(convWeight(kernel), [D, kernel.size / D]));
 }
 
 /** How many patches an image has in each direction. */

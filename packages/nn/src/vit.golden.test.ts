@@ -2,14 +2,15 @@
 import {
   abs,
   add,
+  type Conv2dOptions,
   cast,
+  conv2d,
   div,
   exp,
   log,
   maximum,
   mean,
   mul,
-  pad,
   reshape,
   rsqrt,
   slice,
@@ -25,14 +26,13 @@ import {
   tidy,
   transpose,
   valueAndGrad,
-  zeros,
 } from "@corenet/tensor";
 import { expect, test } from "vitest";
 import { loadGolden, onEveryBackend } from "../../../tools/testing/index.ts";
+import { convWeight } from "./conv.ts";
 import { encoderBlock } from "./encoder-block.ts";
 import { gelu } from "./gelu.ts";
 import { linear } from "./linear.ts";
-import { patchEmbedding, patchWeight } from "./patch-embedding.ts";
 import { poolTokens, type VitEncoderParams, vitEncoder } from "./vit.ts";
 import { type VitConfig, vitConfig } from "./vit-config.ts";
 
@@ -104,22 +104,13 @@ const running: Statistics = (_x, i) => ({
 
 /** Convolutions 4 x 4 (padding 1), 2 x 2 and 2 x 2, each of its own width as stride: [B, H, W, 3] to [B, H/16, W/16, D]. */
 function stem(images: Tensor4D, params: Named, statistics: Statistics): Tensor4D {
-  const [B, height, width, C] = images.shape;
-  // A padding of 1 shifts the 4 x 4 patches by a pixel; the last row and column fall off.
-  const inner = slice(images, [0, 0, 0, 0], [B, height - 1, width - 1, C]);
-  const shifted = pad(inner, [
-    [0, 0],
-    [1, 0],
-    [1, 0],
-    [0, 0],
-  ]);
-  const convolve = (x: Tensor4D, i: number, patchSize: number): Tensor4D => {
-    const [, h, w] = x.shape;
+  const convolve = (x: Tensor4D, i: number, options: Conv2dOptions): Tensor4D => {
     const name = `patch_emb.${i}.block.conv`;
-    const weight = patchWeight(get<Tensor4D>(params, `${name}.weight`));
-    const bias = (params[`${name}.bias`] as Tensor1D) ?? zeros<Tensor1D>([weight.shape[0]]);
-    const y = patchEmbedding(x, { weight, bias }, { patchSize });
-    return reshape(y, [B, h / patchSize, w / patchSize, weight.shape[0]]);
+    const bias = params[`${name}.bias`] as Tensor1D | undefined;
+    return conv2d(x, convWeight(get<Tensor4D>(params, `${name}.weight`)), {
+      ...options,
+      ...(bias && { bias }),
+    });
   };
   const normalize = (x: Tensor4D, i: number): Tensor4D => {
     const { center, variance } = statistics(x, i);
@@ -127,9 +118,9 @@ function stem(images: Tensor4D, params: Named, statistics: Statistics): Tensor4D
     const name = `patch_emb.${i}.block.norm`;
     return add(mul(unit, get(params, `${name}.weight`)), get(params, `${name}.bias`)) as Tensor4D;
   };
-  const first = gelu(normalize(convolve(shifted, 0, 4), 0));
-  const second = gelu(normalize(convolve(first, 1, 2), 1));
-  return convolve(second, 2, 2);
+  const first = gelu(normalize(convolve(images, 0, { stride: 4, padding: 1 }), 0));
+  const second = gelu(normalize(convolve(first, 1, { stride: 2 }), 1));
+  return convolve(second, 2, { stride: 2 });
 }
 
 interface Outputs {

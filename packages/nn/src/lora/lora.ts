@@ -11,12 +11,11 @@ import {
   type Tensor,
   type Tensor1D,
   type Tensor2D,
-  tensor,
   tidy,
   treeEntries,
   zeros,
 } from "@corenet/tensor";
-import { normal } from "../initializers.ts";
+import { normal, uniform } from "../initializers.ts";
 import type { Weight } from "../linear.ts";
 import {
   type EmbeddingAdapter,
@@ -64,7 +63,7 @@ export function createLora(params: ParamTree, options: CreateLoraOptions): LoraP
           embeddingB: normal<Tensor2D>(draw, [inputs, rank], { std: 1 }),
         }
       : {
-          loraA: uniform(draw, [rank, inputs], inputs ** -0.5),
+          loraA: uniform<Tensor2D>(draw, [rank, inputs], { bound: inputs ** -0.5 }),
           loraB: zeros<Tensor2D>([outputs, rank]),
           ...(dora(path) ? { magnitude: rowNorms(weight) } : {}),
         };
@@ -143,11 +142,6 @@ function checkAdapter(
     `applyLora: ${path} is [${shape}] and its adapter [${a.shape}] and [${b.shape}], expected [r, ${columns}] and ` +
       `[${rows}, r]. Was it made for another model?`,
   );
-}
-
-function uniform(rng: Rng, shape: readonly [number, number], bound: number): Tensor2D {
-  const values = Float32Array.from({ length: shape[0] * shape[1] }, () => (2 * rng.uniform() - 1) * bound);
-  return tensor(values, shape) as Tensor2D;
 }
 
 function rowNorms(weight: Weight): Tensor1D {
