@@ -1,12 +1,9 @@
-import { execFile } from "node:child_process";
-import { mkdir, stat } from "node:fs/promises";
 import { availableParallelism } from "node:os";
-import { fileURLToPath } from "node:url";
-import { promisify } from "node:util";
 import { countMultiplyAdds, openElmConfig, parameterShapes } from "@corenet/openelm";
 import type { Bench } from "../../../tools/bench/harness.ts";
 import { Runner } from "../../../tools/bench/runner.ts";
 import { NEW_TOKENS, PROMPT } from "./decode-work.ts";
+import { writtenModel } from "./written-model.ts";
 
 const FORMATS = [
   { ours: "f32", native: "f32", bitsPerNumber: 32 },
@@ -15,11 +12,9 @@ const FORMATS = [
   { ours: "int4", native: "q4_0", bitsPerNumber: 4.5 },
 ] as const;
 
-const models = new URL("../../../out/bench/models/", import.meta.url);
 const scripts = {
   ours: new URL("decode-process.ts", import.meta.url),
   native: new URL("llama-process.ts", import.meta.url),
-  write: new URL("write-random-gguf.ts", import.meta.url),
 };
 
 const bench: Bench = {
@@ -30,7 +25,6 @@ const bench: Bench = {
     "for a token, multiply-adds for a prefill.",
 
   async run({ compare, record, signal }) {
-    await mkdir(models, { recursive: true });
     const config = openElmConfig("270M");
     const numbers = parameterShapes(config)
       .filter(({ shape }) => shape.length === 2)
@@ -67,15 +61,5 @@ const bench: Bench = {
     record("tokens in a decode run, from as many on", NEW_TOKENS);
   },
 };
-
-/** The model as GGUF, written once: they take 2 GB in all. */
-async function writtenModel(dtype: string, signal: AbortSignal): Promise<string> {
-  const path = fileURLToPath(new URL(`openelm-270m-${dtype}.gguf`, models));
-  const exists = await stat(path).catch(() => undefined);
-  if (exists) return path;
-  const args = [...process.execArgv, fileURLToPath(scripts.write), path, dtype];
-  await promisify(execFile)(process.execPath, args, { signal });
-  return path;
-}
 
 export default bench;
