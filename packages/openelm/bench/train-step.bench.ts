@@ -1,10 +1,13 @@
 import { availableParallelism } from "node:os";
+import { wasm } from "@corenet/backend-wasm";
+import { useBackend } from "@corenet/tensor";
 import type { Bench, BenchContext, Contender } from "../../../tools/bench/harness.ts";
 import { TorchTraining } from "../../../tools/bench/peers/openelm-torch.ts";
 import { parameterShapes } from "../../../tools/bench/peers/openelm-workload.ts";
 import { findPython, type PythonFound } from "../../../tools/bench/peers/python.ts";
 import { TfjsWasm, type TrainStepRequest } from "../../../tools/bench/peers/tfjs-wasm.ts";
 import { Runner } from "../../../tools/bench/runner.ts";
+import { stepMemory } from "./step-memory.ts";
 import {
   CLIP_NORM,
   LEARNING_RATE,
@@ -34,10 +37,27 @@ const bench: Bench = {
   async run(context) {
     const python = await findPython(["torch", "numpy"]);
     if ("reason" in python) context.note(`PyTorch is left out: ${python.reason}`);
-    for (const { name, tfjs, rounds } of COMPARISONS)
+    for (const { name, tfjs, rounds } of COMPARISONS) {
       await compareWorkload(context, name, python, tfjs, rounds);
+      await measureMemory(context, name);
+    }
   },
 };
+
+/** What our step takes of the heap beyond weights and moments, against what the way back cannot do without. */
+async function measureMemory({ record }: BenchContext, name: WorkloadName): Promise<void> {
+  const { dispose } = await useBackend(wasm({ threads: 1 }));
+  for (const checkpointLayers of [false, true]) {
+    const { state, gradients, saved, peak } = await stepMemory(WORKLOADS[name], { checkpointLayers });
+    const title = `${name}, ${checkpointLayers ? "layers checkpointed" : "nothing computed twice"}`;
+    if (!checkpointLayers) record(`${name}: weights and moments (MB)`, state / 1e6);
+    if (!checkpointLayers) record(`${name}: gradients (MB)`, gradients / 1e6);
+    record(`${title}: saved activations (MB)`, saved / 1e6);
+    record(`${title}: peak beyond weights and moments (MB)`, peak / 1e6);
+    record(`${title}: that peak without gradients / saved`, (peak - gradients) / saved);
+  }
+  dispose?.();
+}
 
 async function compareWorkload(
   { compare, record, note }: BenchContext,

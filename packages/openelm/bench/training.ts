@@ -124,7 +124,7 @@ export class Training {
 }
 
 /** The widths of the workload, layer by layer, in place of those that layer-wise scaling would give. */
-function configOf({ shape, length }: TrainWorkload): OpenElmConfig {
+export function configOf({ shape, length }: TrainWorkload): OpenElmConfig {
   const { vocab, dim, headDim, numQueryHeads, numKvHeads, ffnDims } = shape;
   const scaled = openElmConfig({
     vocabSize: vocab,

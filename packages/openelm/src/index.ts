@@ -16,7 +16,13 @@ export {
 } from "./instruction-samples.ts";
 export { type LoadOptions, loadOpenElm } from "./load.ts";
 export { type LoadedLora, loadLora, type SaveLoraOptions, saveLora } from "./lora-files.ts";
-export { decoderLayer, forward, type LayerContext, type Positions } from "./model.ts";
+export {
+  decoderLayer,
+  forward,
+  type LayerContext,
+  type OpenElmForwardOptions,
+  type Positions,
+} from "./model.ts";
 export { createOpenElm, OpenElm } from "./open-elm.ts";
 export { type PackedSample, type Packing, type PackOptions, packDocuments } from "./pack-documents.ts";
 export {

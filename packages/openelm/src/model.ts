@@ -16,7 +16,9 @@ import {
 import {
   add,
   checkDType,
+  checkpoint,
   checkShape,
+  type ParamTree,
   reshape,
   slice,
   split,
@@ -29,26 +31,41 @@ import {
 import type { OpenElmConfig } from "./config.ts";
 import type { OpenElmLayerParams, OpenElmParams } from "./parameters.ts";
 
+export interface OpenElmForwardOptions extends ForwardOptions {
+  /**
+   * For training in less memory: the way back keeps one activation a layer and computes the rest again, for a third more
+   * arithmetic. Same values, same gradients. Not with a cache. @default false
+   */
+  checkpointLayers?: boolean;
+}
+
 /**
  * Next-token logits. Each layer, pre-norm: `x ← x + Attn(RMSNorm(x))`, `x ← x + FFN(RMSNorm(x))`; after the last a
  * norm, and the head, which is the embedding unless untied.
  *
  * @param tokens - int32 [B, T], each in [0, V)
  * @returns [B, T, V], or [B, 1, V] with `logits: "last"`
- * @throws RangeError naming a token outside the vocabulary, when a cache is full, or for documents with a cache or padding
+ * @throws RangeError naming a token outside the vocabulary, when a cache is full, or for documents with a cache or padding,
+ *   or for checkpointed layers with a cache
  */
 export function forward(
   tokens: Tensor2D,
   params: OpenElmParams,
   config: OpenElmConfig,
-  options: ForwardOptions = {},
+  options: OpenElmForwardOptions = {},
 ): Tensor3D {
-  const { cache, lengths, documents, logits = "all" } = options;
+  const { cache, lengths, documents, logits = "all", checkpointLayers = false } = options;
   const [B, T] = checkTokens(tokens);
   if (documents && (cache || lengths)) {
     throw new RangeError(
       `OpenElm: got documents and ${cache ? "a cache" : "lengths"}, expected documents alone. ` +
         "Pack rows from their beginning, and read them at once.",
+    );
+  }
+  if (checkpointLayers && cache) {
+    throw new RangeError(
+      "OpenElm: got checkpointLayers and a cache, expected one of them: a layer that is computed twice would be written twice. " +
+        "Train without a cache.",
     );
   }
   const past = cache ? checkCache(cache, config, B, T) : 0;
@@ -59,7 +76,8 @@ export function forward(
     let x: Tensor3D = embedding(tokens, params.token_embeddings.weight); // [B, T, D]
     if (lengths && validFrom) cache?.padRows(validFrom); // not before the tokens are known to be good
     params.layers.forEach((layer, i) => {
-      x = decoderLayer(x, layer, config, { index: i, places, cache, validFrom, documents });
+      const context = { index: i, places, cache, validFrom, documents };
+      x = checkpointLayers ? again(x, layer, config, context) : decoderLayer(x, layer, config, context);
     });
     const wanted = logits === "last" ? slice(x, [0, T - 1, 0], [B, 1, config.modelDim]) : x;
     return head(wanted, params, config);
@@ -86,6 +104,24 @@ export function decoderLayer(
     const normed = rmsNorm(h, params.ffn_norm.weight, { eps });
     return add(h, gatedFeedForward(normed, { gateUp: proj_1.weight, down: proj_2.weight }));
   });
+}
+
+/** The layer, computed once more on the way back. The rotary tables are inputs, so that they live until then. */
+function again(
+  x: Tensor3D,
+  params: OpenElmLayerParams,
+  config: OpenElmConfig,
+  context: LayerContext,
+): Tensor3D {
+  const { cos, sin } = context.places.queries;
+  return checkpoint(
+    ({ x, layer, cos, sin }) =>
+      decoderLayer(x, layer as object as OpenElmLayerParams, config, {
+        ...context,
+        places: { queries: { cos, sin } },
+      }),
+    { x, layer: params as object as ParamTree, cos, sin },
+  );
 }
 
 export interface LayerContext {

@@ -1,15 +1,8 @@
 import { CorenetError, type Rng } from "@corenet/core";
-import {
-  type CausalLm,
-  type ForwardOptions,
-  KvCache,
-  type KvPair,
-  type KvShape,
-  type ReadRawKvOptions,
-} from "@corenet/nn";
+import { type CausalLm, KvCache, type KvPair, type KvShape, type ReadRawKvOptions } from "@corenet/nn";
 import { disposeTree, type ParamTree, type Tensor2D, type Tensor3D, type Tensor4D } from "@corenet/tensor";
 import type { OpenElmConfig } from "./config.ts";
-import { forward } from "./model.ts";
+import { forward, type OpenElmForwardOptions } from "./model.ts";
 import { createParameters, type OpenElmParams } from "./parameters.ts";
 import { forwardGivenKv, normKeys, readRawKv, writeRawKv } from "./raw-kv.ts";
 
@@ -40,7 +33,7 @@ export class OpenElm implements CausalLm, Disposable {
   }
 
   /** Next-token logits: tokens [B, T] to [B, T, V], or [B, 1, V] with `logits: "last"`. */
-  forward(tokens: Tensor2D, options: ForwardOptions = {}): Tensor3D {
+  forward(tokens: Tensor2D, options: OpenElmForwardOptions = {}): Tensor3D {
     return forward(tokens, this.params, this.config, options);
   }
 
