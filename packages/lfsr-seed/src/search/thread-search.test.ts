@@ -1,8 +1,10 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { specGaussian, specHeavyTailed } from "../../test/spec-data.ts";
+import { trainedNames, trainedWeights } from "../../test/trained-weights.ts";
 import type { BlockBatch, BlockSearchOptions } from "../codec/block-search.ts";
 import { lfsrConfig } from "../codec/config.ts";
+import { autoExpBias } from "../codec/exponent-bias.ts";
 import { referenceSearch } from "../codec/reference-search.ts";
 import { type EncoderBuild, encoderModule } from "./encoder-module.ts";
 import { threadSearch } from "./thread-search.ts";
@@ -61,6 +63,13 @@ describe.each([
   test("heavy tails and outliers", async () => {
     await expectTheSame({ blocks: specHeavyTailed(5, n) }, options);
     await expectTheSame({ blocks: withOutliers(specGaussian(7, n)) }, options);
+  });
+
+  test.each(trainedNames)("trained: %s", async (name) => {
+    const weights = trainedWeights(name);
+    const blocks = weights.slice(0, weights.length - (weights.length % options.config.C));
+    const expBias = autoExpBias(Math.sqrt(weights.reduce((sum, w) => sum + w * w, 0) / weights.length), 16);
+    await expectTheSame({ blocks }, { ...options, expBias });
   });
 
   test("most blocks at the floor of the paper's window", async () => {
