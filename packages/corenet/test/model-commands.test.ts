@@ -22,6 +22,7 @@ import {
   wasm,
 } from "corenet";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { findingsText } from "../src/commands/doctor.ts";
 
 const program = join(import.meta.dirname, "../src/cli.ts");
 let folder: string;
@@ -234,6 +235,36 @@ test("quantize and export write what loads again", async () => {
   expect(gguf.stderr).toContain("has no tokenizer.model, which llama.cpp needs");
 });
 
+test("chat and export answer in JSON alone", async () => {
+  const chat = await corenet(["chat", "--model", model, "--max-new-tokens", "5", "--json"], "Hi\nAgain\n\n");
+  const turns = chat.stdout
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  expect(turns).toMatchObject([{ role: "assistant" }, { role: "assistant" }]);
+  const out = await corenet(["export", "--model", model, "--to", "safetensors", "--out", "json", "--json"]);
+  const bytes = readFileSync(join(folder, "json/model.safetensors")).length;
+  expect(JSON.parse(out.stdout)).toEqual({ out: "json", format: "safetensors", dtype: "f16", bytes });
+});
+
+test("info takes a file of weights, too", async () => {
+  const { code, stdout } = await corenet(["info", "--model", `${model}/model.safetensors`]);
+  expect(code).toBe(0);
+  expect(stdout).toMatch(/parameters +[\d,]+\n +tensors +18 F32/);
+});
+
+test("findings and layers fit a narrow terminal", () => {
+  const note = "a long note that goes on and on, past the end of any narrow line";
+  const findings = [
+    { name: "SIMD", value: true, note: "short" },
+    { name: "WebGPU", value: false, note },
+  ];
+  for (const columns of [40, 60, 200]) {
+    for (const line of findingsText(findings, columns).split("\n")) expect(line.length).toBeLessThan(columns);
+  }
+  expect(findingsText(findings)).toBe(`SIMD    true   short\nWebGPU  false  ${note}\n`);
+});
+
 test("doctor looks at the machine", async () => {
   const { code, stdout } = await corenet(["doctor", "--json"]);
   expect(code).toBe(0);
@@ -259,6 +290,7 @@ test.each([
   const run = await corenet(args.map((arg) => (arg === "MODEL" ? model : arg)));
   expect(run.stderr).toContain(message);
   expect(run.stderr).not.toContain("    at ");
+  if (code === 2) expect(run.stderr).toContain(`See corenet ${args[0]} --help`);
   expect(run.code).toBe(code);
 });
 

@@ -6,6 +6,7 @@ import { generateText, PromptCache } from "@corenet/nn";
 import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
 import { paintFor } from "../terminal/colors.ts";
+import { printable } from "../terminal/printable.ts";
 import { interruptible } from "./interrupt.ts";
 import { modelFiles, modelOption, modelOptions } from "./model-options.ts";
 import { openForWork } from "./open-for-work.ts";
@@ -62,7 +63,7 @@ export const chatCommand = defineCommand({
             ...(chat ? { addBos: false } : { stopStrings: ["\nUser:"] }), // a template writes its own bos
           })) {
             answer += piece;
-            say(piece);
+            say(printable(piece, process.stdout));
           }
           const message = { role: "assistant", content: answer.trim() };
           messages.push(message);

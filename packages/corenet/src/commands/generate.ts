@@ -2,6 +2,7 @@ import { wasm } from "@corenet/backend-wasm";
 import { useBackend } from "@corenet/tensor";
 import { defineCommand } from "citty";
 import { generateText } from "../generate-text.ts";
+import { printable } from "../terminal/printable.ts";
 import { interruptible } from "./interrupt.ts";
 import { modelFiles, modelOption, modelOptions } from "./model-options.ts";
 import { openForWork } from "./open-for-work.ts";
@@ -66,7 +67,7 @@ export const generateCommand = defineCommand({
       try {
         for await (const piece of generateText(model, { ...settings, tokenizer, signal })) {
           text += piece;
-          if (!args.json) process.stdout.write(piece);
+          if (!args.json) process.stdout.write(printable(piece, process.stdout));
         }
       } catch (error) {
         if (!args.json) process.stdout.write("\n"); // what came so far stays on a line of its own
