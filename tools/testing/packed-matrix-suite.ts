@@ -24,7 +24,7 @@ export interface PackedMatrixSuiteOptions {
   pack(matrix: Tensor2D): Promise<PackedMatrix>;
   /** The largest error of a packed number, as a share of the largest number in the matrix. */
   readonly tolerance: number;
-  /** How far up to eight rows of x may be rounded, as a share of their largest number. @default 0 */
+  /** How far rows of x may be rounded before they meet Wᵀ, as a share of their largest number. @default 0 */
   readonly inputTolerance?: number;
   /** Numbers that the format needs the columns to be a multiple of. @default 1 */
   readonly columnMultiple?: number;
@@ -85,7 +85,7 @@ export function packedMatrixSuite(options: PackedMatrixSuiteOptions): void {
             const flat = (width: number) => noise(count, width, seed + 1);
             const shaped = async (width: number) => tensor(await readData(flat(width)), [...lead, width]);
             const near = { atol: 1e-5 * Math.max(rows, columns), rtol: 1e-4 };
-            const rounding = count <= 8 ? 4 * columns * inputTolerance : 0; // numbers are at most 2
+            const rounding = 4 * columns * inputTolerance; // numbers are at most 2
             const y = packed.multiply(await shaped(columns));
             expect(y.shape).toEqual([...lead, rows]);
             await expect(y).toBeAllClose(

@@ -164,8 +164,8 @@ export function gemmPackedB(
 }
 
 /**
- * A product by packed blocks, however few the rows; K > 0. `isInt`: B is in 8 or 4 bits, its rows have `ldb` groups, and
- * the block of its columns begins at firstCol, a multiple of 32 where B is not transposed.
+ * A product by packed blocks, however few the rows; K > 0. `isInt`: B is in 8 or 4 bits and not transposed, its rows
+ * have `ldb` groups, and the block of its columns begins at firstCol, a multiple of 32.
  */
 // @ts-ignore: decorator
 @inline
@@ -184,7 +184,7 @@ export function blockedProduct(
       const depth = min(KC, K - k);
       const even = depth + (depth & 1);
       if (isInt) {
-        packInt(format, transB, b, scales, ldb, firstCol + n, k, cols, depth, packedB, room);
+        packInt(format, b, scales, K, ldb, firstCol + n, k, cols, depth, packedB, room);
       } else {
         const bAt = transB ? <usize>n * <usize>ldb + <usize>k : <usize>k * <usize>ldb + <usize>n;
         packB(format, transB, b + (bAt << bShift), ldb, cols, depth, packedB);

@@ -16,4 +16,5 @@ export { depthwise, depthwiseWeightGrad, depthwiseWeightGradScratchBytes, packDe
 export { countNonFiniteF16 } from "./format";
 export { gemmPackedB, gemmParts, gemmScratchBytes } from "./gemm";
 export { decodeIntRows } from "./int-format";
-export { intParts, intScratchBytes } from "./int-product";
+export { intColumnParts, intColumnScratchBytes, intRowParts, intRowScratchBytes } from "./int-product";
+export { roundedStride, roundRows } from "./round-rows";

@@ -2,11 +2,13 @@ import { ShapeError } from "@corenet/core";
 import { type QuantizedRows, rowQuantizer } from "@corenet/core/quantize";
 import { checkDType, checkShape } from "./check.ts";
 import { intMatMulOp, intRowsOp, type Quants, type Scales } from "./kernels/int-matrix/op.ts";
+import { fromQuads, rowWords, toQuads } from "./kernels/int-matrix/quads.ts";
 import { readData } from "./memory.ts";
 import type { PackedMatrix } from "./packed-matrix.ts";
-import { tensorFromPieces, tensorWriter, toWords } from "./tensor-from-pieces.ts";
+import { type Arrange, tensorFromPieces, tensorWriter, toWords } from "./tensor-from-pieces.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "./types.ts";
 
+type Size = Pick<QuantizedRows, "format" | "rows" | "columns">;
 type Pieces = AsyncIterable<Uint8Array> | Iterable<Uint8Array>;
 
 /**
@@ -22,7 +24,7 @@ export class IntMatrix implements PackedMatrix, Disposable {
 
   private constructor(
     { quants, scales }: { quants: Quants; scales: Scales },
-    { format, rows, columns }: Pick<QuantizedRows, "format" | "rows" | "columns">,
+    { format, rows, columns }: Size,
   ) {
     this.#quants = quants;
     this.#scales = scales;
@@ -55,19 +57,21 @@ export class IntMatrix implements PackedMatrix, Disposable {
    * @throws ShapeError when there are too many bytes or too few
    */
   static async fromPieces(
-    size: Pick<QuantizedRows, "format" | "rows" | "columns">,
+    size: Size,
     { quants, scales }: { quants: Pieces; scales: Pieces },
   ): Promise<IntMatrix> {
     const { format, rows, columns } = size;
     const count = rows * Math.ceil(columns / 32);
-    const words = await tensorFromPieces<Tensor1D>(
-      [(count * (format === "int8" ? 32 : 16)) / 4],
-      "int32",
-      quants,
-    );
+    const length = rows * rowWords({ format, columns });
+    const words = await tensorFromPieces<Tensor1D>([length], "int32", quants, arrangeQuants(size));
     try {
       const padded = toWords(scales, 2 * count);
-      const pairs = await tensorFromPieces<Tensor1D>([Math.ceil(count / 2)], "int32", padded);
+      const pairs = await tensorFromPieces<Tensor1D>(
+        [Math.ceil(count / 2)],
+        "int32",
+        padded,
+        arrangeScales(size),
+      );
       return new IntMatrix({ quants: words, scales: pairs }, size);
     } catch (error) {
       words.dispose();
@@ -89,7 +93,8 @@ export class IntMatrix implements PackedMatrix, Disposable {
   ): Promise<IntMatrix> {
     const [rows, columns] = shape;
     const groups = Math.ceil(columns / 32);
-    const words = tensorWriter<Tensor1D>([(rows * groups * (format === "int8" ? 32 : 16)) / 4], "int32");
+    const size = { format, rows, columns };
+    const words = tensorWriter<Tensor1D>([rows * rowWords(size)], "int32");
     const pairs = tensorWriter<Tensor1D>([Math.ceil((rows * groups) / 2)], "int32");
     const mostRows = Math.max(1, Math.floor(blockFloats / Math.max(1, columns)));
     const next = rowQuantizer({ mostRows, columns, format });
@@ -108,7 +113,8 @@ export class IntMatrix implements PackedMatrix, Disposable {
       pairs.discard();
       throw error;
     }
-    return new IntMatrix({ quants: words.finish(), scales: pairs.finish() }, { format, rows, columns });
+    const quants = words.finish(arrangeQuants(size));
+    return new IntMatrix({ quants, scales: pairs.finish(arrangeScales(size)) }, size);
   }
 
   unpackRows(ids: Tensor1D): Tensor2D {
@@ -119,10 +125,11 @@ export class IntMatrix implements PackedMatrix, Disposable {
   }
 
   /**
-   * See `PackedMatrix.multiply`. On the wasm backend up to eight rows of x are themselves rounded to integers before they
-   * meet Wᵀ, each group of 32 by a scale of its own: to 16 bits against int8, to 8 bits against int4. A number y is then
-   * off by at most `Σ_g s_g / 2 · Σ_(k in g) |w_k|`, where s_g is the largest |x| of group g over 32767 or 127; and a row
-   * gives the same bits alone as among eight. More rows, `transpose`, and the other backends take x as it is.
+   * See `PackedMatrix.multiply`. On the wasm backend the rows of x are themselves rounded to integers before they meet Wᵀ,
+   * each group of 32 by a scale of its own: to 16 bits against int8, to 8 bits against int4. A number y is then off by at
+   * most `Σ_g s_g / 2 · Σ_(k in g) |w_k|`, where s_g is the largest |x| of group g over 32767 or 127; and a row gives the
+   * same bits alone as among any others. A row with an infinite or NaN number gives NaN. `transpose`, and the other
+   * backends take x as it is.
    */
   multiply(x: Tensor, options: { transpose?: boolean } = {}): Tensor {
     const { transpose = false } = options;
@@ -152,15 +159,21 @@ export class IntMatrix implements PackedMatrix, Disposable {
 
   /** The integers alone: `quants` of `toQuantizedRows`. */
   async readQuants(): Promise<Uint8Array<ArrayBuffer>> {
+    const { format, shape } = this;
     const { buffer, byteOffset, byteLength } = await readData(this.#quants, "int32");
-    return new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+    const bytes = new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength);
+    fromQuads(wordsOf(bytes), rowWords({ format, columns: shape[1] }));
+    return bytes;
   }
 
   /** The scales alone: `scales` of `toQuantizedRows`. */
   async readScales(): Promise<Uint16Array<ArrayBuffer>> {
     const [rows, columns] = this.shape;
     const { buffer, byteOffset } = await readData(this.#scales, "int32");
-    return new Uint16Array(buffer as ArrayBuffer, byteOffset, rows * Math.ceil(columns / 32));
+    const groups = Math.ceil(columns / 32);
+    const scales = new Uint16Array(buffer as ArrayBuffer, byteOffset, rows * groups);
+    fromQuads(scales, groups);
+    return scales;
   }
 
   dispose(): void {
@@ -171,6 +184,22 @@ export class IntMatrix implements PackedMatrix, Disposable {
   [Symbol.dispose](): void {
     this.dispose();
   }
+}
+
+const arrangeQuants =
+  (size: Size): Arrange =>
+  (bytes) =>
+    toQuads(wordsOf(bytes), rowWords(size));
+
+const arrangeScales =
+  ({ rows, columns }: Size): Arrange =>
+  ({ buffer, byteOffset }) => {
+    const groups = Math.ceil(columns / 32);
+    toQuads(new Uint16Array(buffer, byteOffset, rows * groups), groups);
+  };
+
+function wordsOf({ buffer, byteOffset, byteLength }: Uint8Array): Uint32Array {
+  return new Uint32Array(buffer, byteOffset, byteLength / 4);
 }
 
 const blockFloats = 2 ** 16; // numbers that are quantized at a time: what is made of them stays small

@@ -7,7 +7,8 @@ export interface ProductSize {
   /** Of one number of B, as it is stored. */
   readonly bytesPerNumber: number;
   readonly threads: number;
-  /** Columns that a part has a multiple of. @default 8, the micro-kernel's tile */
+  /** Rows and columns that a part has a multiple of. @default 6 and 8, the micro-kernel's tile */
+  readonly rowTile?: number;
   readonly columnTile?: number;
 }
 
@@ -30,11 +31,12 @@ export function productParts({
   K,
   bytesPerNumber,
   threads,
+  rowTile = 6,
   columnTile = 8,
 }: ProductSize): ProductParts {
   const byColumns = N > M;
   const side = Math.max(M, N);
-  const tile = byColumns ? columnTile : 6;
+  const tile = byColumns ? columnTile : rowTile;
   const size = Math.ceil(side / threads / PARTS_PER_THREAD / tile) * tile;
   const tasks = Math.ceil(side / size);
   const other = Math.min(M, N);

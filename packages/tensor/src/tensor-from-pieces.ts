@@ -3,17 +3,22 @@ import { currentBackend } from "./backend.ts";
 import { keepTensor, makeTensor } from "./raw.ts";
 import type { DataOf, DType, Tensor } from "./types.ts";
 
+/** Changes the bytes of a tensor in the making where they lie. */
+export type Arrange = (bytes: Uint8Array) => void;
+
 /**
  * A tensor of bytes that come in pieces, each copied as it comes: on wasm straight onto the heap, so that loading
  * takes no second copy of a large weight. No `tidy` around can free it, since this waits.
  *
  * @param pieces - little-endian elements, together exactly the tensor; of any lengths
+ * @param arrange - does something to the whole once it is there
  * @throws ShapeError when there are too many or too few bytes
  */
 export async function tensorFromPieces<T extends Tensor>(
   shape: T["shape"],
   dtype: DType,
   pieces: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  arrange?: Arrange,
 ): Promise<T> {
   const target = tensorWriter<T>(shape, dtype);
   let at = 0;
@@ -29,7 +34,7 @@ export async function tensorFromPieces<T extends Tensor>(
     target.discard();
     throw error;
   }
-  return target.finish();
+  return target.finish(arrange);
 }
 
 /** A tensor in the making. */
@@ -37,8 +42,8 @@ export interface TensorWriter<T extends Tensor> {
   readonly byteLength: number;
   /** Copies bytes to where they belong, counted from the tensor's first. */
   put(piece: Uint8Array, at: number): void;
-  /** The tensor, which belongs to the caller. */
-  finish(): T;
+  /** The tensor, which belongs to the caller; its bytes pass through `arrange`. */
+  finish(arrange?: Arrange): T;
   /** Frees what was there, in place of `finish`. */
   discard(): void;
 }
@@ -53,7 +58,10 @@ export function tensorWriter<T extends Tensor>(shape: T["shape"], dtype: DType):
     return {
       byteLength,
       put: (piece, at) => new Uint8Array(host.memory.buffer).set(piece, address + at), // the heap may have grown
-      finish: () => made,
+      finish: (arrange) => {
+        arrange?.(new Uint8Array(host.memory.buffer, address, byteLength));
+        return made;
+      },
       discard: () => made.dispose(),
     };
   }
@@ -61,7 +69,10 @@ export function tensorWriter<T extends Tensor>(shape: T["shape"], dtype: DType):
   return {
     byteLength,
     put: (piece, at) => bytes.set(piece, at),
-    finish: () => keepTensor(makeTensor(elements(bytes, dtype), shape, dtype)) as T,
+    finish: (arrange) => {
+      arrange?.(bytes);
+      return keepTensor(makeTensor(elements(bytes, dtype), shape, dtype)) as T;
+    },
     discard: () => {},
   };
 }

@@ -10,9 +10,9 @@ export interface IntMatrixAttrs {
 
 export type IntMatMulAttrs = IntMatrixAttrs & { readonly transpose: boolean };
 
-/** Bytes of `QuantizedRows.quants`, four in each int32, the first lowest. */
+/** Bytes of `QuantizedRows.quants`, four in each int32, the first lowest; rows in quads: see `toQuads`. */
 export type Quants = Tensor1D;
-/** `QuantizedRows.scales`, two in each int32, the first in the lower half. */
+/** `QuantizedRows.scales`, two in each int32, the first in the lower half; rows in quads. */
 export type Scales = Tensor1D;
 
 /** ids [n] to rows [n, columns] as float32. */
@@ -30,8 +30,8 @@ export const intRowsOp = /* @__PURE__ */ defineOp<
 });
 
 /**
- * x [..., columns] · Wᵀ to [..., rows]; with `transpose` x [..., rows] · W to [..., columns]. On wasm up to eight rows of x are
- * rounded to integers in the first form; see `IntMatrix.multiply`.
+ * x [..., columns] · Wᵀ to [..., rows]; with `transpose` x [..., rows] · W to [..., columns]. On wasm x is rounded to
+ * integers in the first form; see `IntMatrix.multiply`.
  */
 export const intMatMulOp = /* @__PURE__ */ defineOp<
   [x: Tensor, quants: Quants, scales: Scales],

@@ -1,10 +1,11 @@
-import { dequantizeRows, GROUP_SIZE } from "@corenet/core/quantize";
+import { dequantizeRows } from "@corenet/core/quantize";
 import { tensor } from "../../ops/create.ts";
 import { gather } from "../../ops/gather.ts";
 import { matMul } from "../../ops/mat-mul.ts";
 import { readTensorSync } from "../../raw.ts";
 import type { Tensor, Tensor1D, Tensor2D } from "../../types.ts";
 import type { IntMatMulAttrs, IntMatrixAttrs, Quants, Scales } from "./op.ts";
+import { quantizedRows } from "./quads.ts";
 
 export function intRowsReference(
   [quants, scales, ids]: [Quants, Scales, Tensor1D],
@@ -21,16 +22,7 @@ export function intMatMulReference(
 }
 
 /** The whole matrix [rows, columns] as float32. There are no ops on bits, so the numbers are made here. */
-function unpack(quants: Quants, scales: Scales, { format, rows, columns }: IntMatrixAttrs): Tensor2D {
-  const [words, pairs] = [readTensorSync(quants), readTensorSync(scales)];
-  const groups = Math.ceil(columns / GROUP_SIZE);
-  const values = dequantizeRows({
-    format,
-    rows,
-    columns,
-    groups,
-    quants: new Uint8Array(words.buffer as ArrayBuffer, words.byteOffset, words.byteLength),
-    scales: new Uint16Array(pairs.buffer as ArrayBuffer, pairs.byteOffset, rows * groups),
-  });
-  return tensor(values, [rows, columns]);
+function unpack(quants: Quants, scales: Scales, attrs: IntMatrixAttrs): Tensor2D {
+  const held = quantizedRows(readTensorSync(quants), readTensorSync(scales), attrs);
+  return tensor(dequantizeRows(held), [attrs.rows, attrs.columns]);
 }

@@ -6,17 +6,21 @@ import type { IntMatMulAttrs, IntMatrixAttrs, Quants, Scales } from "./op.ts";
 
 type Format = IntMatrixAttrs["format"];
 
-/** WGSL: the number at a row and a column; `u.columns` is the matrix's. */
+/** WGSL: the number at a row and a column; `u.rows` and `u.columns` are the matrix's. Rows lie in quads: see `toQuads`. */
 const elementCode = (format: Format): string => /* wgsl */ `
 fn element(row: u32, column: u32) -> f32 {
-  let group = row * ((u.columns + 31u) / 32u) + column / 32u;
+  let groups = (u.columns + 31u) / 32u;
+  let isLoose = row >= (u.rows & 0xfffffffcu);
+  let apart = select(4u, 1u, isLoose);
+  let lane = select(row & 3u, 0u, isLoose);
+  let group = (row - lane) * groups + column / 32u * apart; // in a quad: that of its first row
   let j = column % 32u;
-  let pair = unpack2x16float(scales[group / 2u]);
-  let scale = select(pair.x, pair.y, (group & 1u) == 1u);
+  let pair = unpack2x16float(scales[(group + lane) / 2u]);
+  let scale = select(pair.x, pair.y, ((group + lane) & 1u) == 1u);
   ${
     format === "int8"
-      ? "let q = extractBits(bitcast<i32>(quants[group * 8u + j / 4u]), 8u * (j % 4u), 8u);"
-      : "let q = i32(extractBits(quants[group * 4u + (j % 16u) / 4u], 8u * (j % 4u) + 4u * (j / 16u), 4u)) - 8;"
+      ? "let q = extractBits(bitcast<i32>(quants[group * 8u + j / 4u * apart + lane]), 8u * (j % 4u), 8u);"
+      : "let q = i32(extractBits(quants[group * 4u + j % 16u / 4u * apart + lane], 8u * (j % 4u) + 4u * (j / 16u), 4u)) - 8;"
   }
   return f32(q) * scale;
 }`;
@@ -63,7 +67,7 @@ function rightMatrix(format: Format, transpose: boolean): RightMatrix {
   return {
     name: `${format}${transpose ? "" : " turned"}`,
     reads: { quants: "u32", scales: "u32" },
-    uniforms: { columns: "u32" },
+    uniforms: { rows: "u32", columns: "u32" },
     alongK: !transpose,
     code: `${elementCode(format)}
 fn right(batch: u32, k: u32, n: u32) -> f32 { return element(${transpose ? "k, n" : "n, k"}); }`,
@@ -79,7 +83,7 @@ export function intMatMul(host: WebGpuHost) {
     if (c.size === 0) return [c];
     const options = { transposeA: false, right: rightMatrix(format, transpose) };
     const { program, workgroups, uniforms } = planProduct({ batch: 1, M, N, K }, options);
-    host.run(program, { a: x, quants, scales, c }, { workgroups, uniforms: { ...uniforms, columns } });
+    host.run(program, { a: x, quants, scales, c }, { workgroups, uniforms: { ...uniforms, rows, columns } });
     return [c];
   };
 }
