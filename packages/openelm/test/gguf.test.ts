@@ -4,9 +4,17 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { Rng } from "@corenet/core";
 import { bytesSink } from "@corenet/formats";
-import { exportGguf, type GgufVocabulary, type OpenElm } from "@corenet/openelm";
 import {
+  createOpenElm,
+  exportGguf,
+  type GgufVocabulary,
+  type OpenElm,
+  openElmConfig,
+} from "@corenet/openelm";
+import {
+  type MatrixFormat,
   mapTree,
   type ParamTree,
   packMatrix,
@@ -93,21 +101,31 @@ async function largestDifference(model: OpenElm, native: readonly Map<number, nu
   return worst;
 }
 
-/** The model with every matrix in 16 bits. */
-async function halved(model: OpenElm): Promise<OpenElm> {
-  const packed = new Map(
+/** The model with every matrix in a storage format. */
+async function packed(model: OpenElm, format: MatrixFormat): Promise<OpenElm> {
+  const matrices = new Map(
     await Promise.all(
       [...treeEntries<Tensor>(model.params as TensorTree)]
         .filter(([, leaf]) => leaf.rank === 2)
-        .map(async ([path, leaf]) => [path, await packMatrix(leaf as Tensor2D, "f16")] as const),
+        .map(async ([path, leaf]) => [path, await packMatrix(leaf as Tensor2D, format)] as const),
     ),
   );
   const leaves = mapTree<Tensor, Tensor>(
     model.params as TensorTree,
-    (leaf, path) => (packed.get(path) as never) ?? leaf,
+    (leaf, path) => (matrices.get(path) as never) ?? leaf,
   );
   return model.withParams(leaves as ParamTree);
 }
+
+/** A random model whose rows are all whole blocks of 32, so that every matrix is quantized in the file. */
+const ofWholeBlocks = () =>
+  createOpenElm(
+    openElmConfig({
+      ...{ modelDim: 64, headDim: 16, numLayers: 3, groupSize: 2, ffnDivisor: 32 },
+      ...{ qkvMultipliers: [0.5, 1], ffnMultipliers: [1, 2], vocabSize: 97, contextLength: 32 },
+    }),
+    { rng: new Rng(5) },
+  );
 
 onBackend("wasm", () => {
   test("holds the tensors of the reference's file, byte for byte, and its keys", async () => {
@@ -127,12 +145,37 @@ onBackend("wasm", () => {
     const f16 = join(folder, "f16.gguf");
     await exportGguf(model, f16, { dtype: "f16", vocabulary });
     // it rounds activations to f16 as well
-    expect(await largestDifference(await halved(model), await nativeLogProbs(llama, f16))).toBeLessThan(9e-3);
+    expect(
+      await largestDifference(await packed(model, "f16"), await nativeLogProbs(llama, f16)),
+    ).toBeLessThan(9e-3);
     const q8 = join(folder, "q8_0.gguf"); // its feed-forward and most projections stay f16: rows of 24, 40, 48
     await exportGguf(model, q8, { dtype: "q8_0", vocabulary });
     expect(await largestDifference(model, await nativeLogProbs(llama, q8))).toBeLessThan(0.2);
     await llama.dispose();
   }, 60_000);
+
+  test.each([
+    ["q8_0", "int8", 0.1], // its activations have 8 bits, ours 16
+    ["q4_0", "int4", 0.15],
+  ] as const)(
+    "llama.cpp's log-probabilities of %s are those of our %s",
+    async (dtype, format, bound) => {
+      const llama = await getLlama({ gpu: false, build: "never", logLevel: LlamaLogLevel.error });
+      const model = await ofWholeBlocks();
+      const ours = await packed(model, format);
+      const path = join(folder, `whole.${dtype}.gguf`);
+      await exportGguf(ours, path, { dtype, vocabulary });
+      const types = new Set([...(await tensorsOf(path)).values()].map((entry) => entry.dtype));
+      expect(types).toEqual(
+        new Set([GGMLQuantizationType.F32, GGMLQuantizationType[dtype === "q8_0" ? "Q8_0" : "Q4_0"]]),
+      );
+      const native = await nativeLogProbs(llama, path);
+      await llama.dispose();
+      expect(await largestDifference(ours, native)).toBeLessThan(bound);
+      expect(await largestDifference(model, native)).toBeGreaterThan(bound); // the weights as they were differ more
+    },
+    60_000,
+  );
 
   test("quantized matrices have llama.cpp's types where rows are whole blocks", async () => {
     const path = join(folder, "q4_0.gguf");
