@@ -6,6 +6,7 @@ import {
   clone,
   customGradient,
   disposeTree,
+  mapTree,
   ones,
   sum,
   type Tensor,
@@ -14,16 +15,24 @@ import {
   takeData,
   tensor,
   tidy,
+  treeEntries,
   treeLeaves,
   valueAndGrad,
 } from "@corenet/tensor";
-import { clipFactor, createAdamwState, disposeAdamwState, globalNorm, takeAdamwStep } from "@corenet/train";
+import {
+  clipFactor,
+  createAdamwState,
+  disposeAdamwState,
+  globalNorm,
+  matchPaths,
+  takeAdamwStep,
+} from "@corenet/train";
 import { type HeapWatch, watchHeap } from "../../../tools/testing/watch-heap.ts";
 import { CLIP_NORM, configOf, LEARNING_RATE, SEED, type TrainWorkload, Z_LOSS } from "./training.ts";
 
 /** Bytes. */
 export interface StepMemory {
-  /** Weights, and the two moments of each. */
+  /** The weights that are trained, and the two moments of each. */
   readonly state: number;
   readonly gradients: number;
   /**
@@ -38,11 +47,11 @@ export interface StepMemory {
 /**
  * Of the second step of a training with AdamW, on wasm; the first makes the scratch memory that is kept.
  *
- * @param options - checkpointLayers: as of `OpenElm.forward`
+ * @param options - checkpointLayers: as of `OpenElm.forward`; frozen: as of `freeze`
  */
 export async function stepMemory(
   workload: TrainWorkload,
-  { checkpointLayers }: { checkpointLayers: boolean },
+  { checkpointLayers, frozen = [] }: { checkpointLayers: boolean; frozen?: readonly string[] },
 ): Promise<StepMemory> {
   const { batch, length, shape } = workload;
   using heap = watchHeap();
@@ -52,7 +61,9 @@ export async function stepMemory(
     : 0;
   const ids = Int32Array.from({ length: batch * length }, (_, i) => (i * 7) % shape.vocab);
   const tokens = tensor(ids, [batch, length]);
-  let params: TensorTree = model.params as object as TensorTree;
+  const isFrozen = matchPaths("stepMemory", frozen, model.params);
+  const leaves = [...treeEntries<Tensor>(model.params as object as TensorTree)];
+  let params = Object.fromEntries(leaves.filter(([path]) => !isFrozen(path)));
   let state = createAdamwState(params);
   let memory: StepMemory | undefined;
   for (let step = 0; step < 2; step++) {
@@ -60,7 +71,8 @@ export async function stepMemory(
     heap.resetPeak();
     let saved = 0;
     const { value, grads } = valueAndGrad((p) => {
-      const logits = model.withParams(p).forward(tokens, { checkpointLayers });
+      const all = mapTree(model.params, (leaf: Tensor, path: string) => p[path] ?? leaf);
+      const logits = model.withParams(all).forward(tokens, { checkpointLayers });
       const loss = crossEntropy(logits, tokens, { zLoss: Z_LOSS });
       return onTheWayBack(loss, () => {
         saved = heap.bytes() - before;
@@ -75,6 +87,7 @@ export async function stepMemory(
     memory = { state: 3 * weights, gradients, saved: saved + ofLayer, peak: heap.peak() - before };
   }
   disposeTree({ params, tokens });
+  for (const [path, leaf] of leaves) if (isFrozen(path)) leaf.dispose();
   disposeAdamwState(state);
   return memory as StepMemory;
 }

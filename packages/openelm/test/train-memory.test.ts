@@ -19,6 +19,17 @@ onBackend("wasm", () => {
   });
 });
 
+onBackend("wasm", () => {
+  test("frozen layers keep no activations, no gradients and no moments", async () => {
+    const names = ["token_embeddings", "layers.0-1"];
+    const all = await stepMemory(WORKLOADS["845 k"], { checkpointLayers: false });
+    const frozen = await stepMemory(WORKLOADS["845 k"], { checkpointLayers: false, frozen: names });
+    expect(frozen.gradients).toBeLessThan(0.6 * all.gradients);
+    expect(frozen.saved).toBeLessThan(0.7 * all.saved);
+    expect(frozen.peak).toBeLessThan(0.7 * all.peak);
+  });
+});
+
 const config = openElmConfig({
   ...{ vocabSize: 64, contextLength: 16, numLayers: 3, modelDim: 32, headDim: 8, groupSize: 2 },
   ...{ qkvMultipliers: [0.5, 1], ffnMultipliers: [1, 2], ffnDivisor: 16 },
