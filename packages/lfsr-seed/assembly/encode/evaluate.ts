@@ -12,6 +12,11 @@ const FLOAT32_OVERFLOW: f64 = 3.4028235677973366e38; // 2^128 - 2^103
 @inline
 const BOUND_SLACK: f64 = 1e-9;
 
+/** Rounding of the shortest vectors and of what they are compared with. */
+// @ts-ignore: decorator
+@inline
+const REACH_SLACK: f64 = 1.000001;
+
 /** The best code so far of the block at hand; its coefficients are in plan.bestQ. */
 let bestError: f64 = 0;
 let bestSeed: i32 = 1;
@@ -115,6 +120,25 @@ function powerOfTwo(e: i32): f64 {
 @inline
 function floorLog2(x: f64): i32 {
   return <i32>(reinterpret<i64>(x) >>> 52) - 1023;
+}
+
+/**
+ * Whether some code of the seed at `position`, but for that of zeros, can win. The weights of a code v that wins are nearer to
+ * w than the best code so far, so |v| < |w| + sqrt(error); for blocks far below the window of exponents that leaves few.
+ */
+export function inReach(position: i32): bool {
+  return isWithin(<f64>load<f32>(plan.shortest + (<usize>position << 2)));
+}
+
+/** Whether that holds for any seed. */
+export function isAnyInReach(): bool {
+  return isWithin(plan.least);
+}
+
+// @ts-ignore: decorator
+@inline
+function isWithin(shortest: f64): bool {
+  return shortest * (powerOfTwo(bias) / plan.half) <= (sqrt(norm) + sqrt(bestError)) * REACH_SLACK;
 }
 
 /** Tries all codes of the seed at `position`, unless its bound shows that none can win. */

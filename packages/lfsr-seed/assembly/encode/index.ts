@@ -8,6 +8,8 @@ import {
   endBlock,
   evaluate,
   foundBytes,
+  inReach,
+  isAnyInReach,
   keepFound,
   normOfBlock,
   takeFound,
@@ -198,7 +200,8 @@ function evaluateExtras(lane: i32, norm: f64): void {
       const score = <f64>load<f32>(plan.extraScores + ((<usize>(number * LANES + lane)) << 2));
       if (score < 1 - reach * reach - max(slack, plan.rounding)) continue;
     }
-    evaluate(load<i32>(plan.extras + (<usize>number << 2)));
+    const position = load<i32>(plan.extras + (<usize>number << 2));
+    if (inReach(position)) evaluate(position);
   }
 }
 
@@ -295,8 +298,9 @@ function maximumOf(lane: i32, group: i32): f32 {
 function evaluateHits(lane: i32, norm: f64, rounding: f64): void {
   const count = load<i32>(plan.hitCounts + (<usize>lane << 2));
   if (count > MAX_HITS) {
+    if (!isAnyInReach()) return;
     for (let group = 0; group < paddedPeriod() / GROUP; group++) {
-      if (maximumOf(lane, group) >= threshold(norm, rounding)) evaluateGroup(lane, group, norm);
+      if (maximumOf(lane, group) >= threshold(norm, rounding) && isGroupInReach(group)) evaluateGroup(lane, group, norm);
     }
     return;
   }
@@ -333,7 +337,14 @@ function evaluateGroup(lane: i32, group: i32, norm: f64): void {
   const end = min(begin + GROUP, plan.period);
   for (let position = begin; position < end; position++) {
     const score = load<f32>(plan.scores + (<usize>(position - begin) << 2));
-    if (score >= threshold(norm, plan.rounding)) evaluate(position);
+    if (score >= threshold(norm, plan.rounding) && inReach(position)) evaluate(position);
   }
+}
+
+/** Whether a seed of a group is: most groups of a block far below the window have none. */
+function isGroupInReach(group: i32): bool {
+  const end = min((group + 1) * GROUP, plan.period);
+  for (let position = group * GROUP; position < end; position++) if (inReach(position)) return true;
+  return false;
 }
 

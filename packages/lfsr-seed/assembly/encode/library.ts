@@ -155,15 +155,20 @@ export function buildCoefficients(): void {
 
   memory.fill(plan.coefficients, 0, <usize>paddedPeriod() * size);
   plan.extraCount = 0;
+  plan.least = Infinity;
   // The tilts' exponents -40..23 in a histogram; the tables of blocks are not in use yet.
   const histogram = plan.tableRows;
   memory.fill(histogram, 0, 64 * 4);
   for (let m = 0; m < period; m++) {
     const slackAt = plan.tilts + (<usize>m << 2);
     store<f32>(slackAt, -1);
+    store<f32>(plan.shortest + (<usize>m << 2), Infinity);
     if (load<i32>(plan.states + (<usize>m << 2)) > plan.nSeeds) continue;
     readBasis(m);
     if (!factorBasis()) continue;
+    const shortest = shortestOf();
+    store<f32>(plan.shortest + (<usize>m << 2), <f32>shortest);
+    plan.least = min(plan.least, shortest);
     const tilt = tiltAt(m);
     const norm = invertFeatures(m, total, plan.coefficients + <usize>m * size);
     const slack = <f32>max(tilt, ROUNDING * norm);
@@ -172,6 +177,16 @@ export function buildCoefficients(): void {
     store<i32>(bin, load<i32>(bin) + 1);
   }
   splitExtras(histogram, size);
+}
+
+/**
+ * The least pivot of the factor in plan.factor. |S q|^2 = |L^T q|^2, L^T is an upper triangle, and its row of the last
+ * coefficient that is not 0 has no other: |S q| >= L_pp |q_p| >= L_pp.
+ */
+function shortestOf(): f64 {
+  let least = factorAt(0, 0);
+  for (let p = 1; p < plan.P; p++) least = min(least, factorAt(p, p));
+  return least;
 }
 
 /** Power of two above a slack, -40..23, plus 40. */

@@ -93,6 +93,10 @@ export class Plan {
   extraCoefficients: usize;
   extraSlacks: usize;
   extraScores: usize;
+  /** The least of `shortest`. */
+  least: f64;
+  /** f32 [period]: no sum of a seed's basis vectors with integer coefficients, not all 0, is shorter; in units of S. */
+  shortest: usize;
   /** f64 [C]: the importance that the scored bases are made for. */
   importance: usize;
 
@@ -221,6 +225,7 @@ export function place(
   at = reserve((plan.extraCoefficients = at), <usize>(MAX_EXTRAS * plan.factorSize) * 4);
   at = reserve((plan.extraSlacks = at), <usize>MAX_EXTRAS * 4);
   at = reserve((plan.extraScores = at), <usize>MAX_EXTRAS * ROW);
+  at = reserve((plan.shortest = at), period * 4);
   at = reserve((plan.importance = at), <usize>C * 8);
   at = reserve((plan.norms = at), <usize>LANES * 8);
   at = reserve((plan.tableRows = at), (<usize>plan.tables << plan.tableBits) * ROW);

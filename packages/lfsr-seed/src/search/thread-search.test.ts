@@ -110,6 +110,22 @@ test("degenerate blocks", async () => {
   }
 });
 
+test.each([
+  ["(8, 3, 12)", { C: 8, P: 3, K: 12 }],
+  ["(12, 4, 11)", { C: 12, P: 4, K: 11 }],
+  ["(6, 2, 12), decimated", { C: 6, P: 2, K: 12, decimation: 8 }],
+] as const)("%s: octave by octave below the window, where at last only zeros are left", async (_, config) => {
+  const { C } = config;
+  const octaves = Array.from({ length: 13 }, (_, i) => specGaussian(60 + i, 3 * C).map((w) => w * 2 ** -i));
+  const blocks = Float32Array.from(octaves.flatMap((values) => [...values]));
+  const importance = Float64Array.from({ length: C }, (_, c) => 1 + 9 * (c % 3));
+  for (const batch of [{ blocks }, { blocks, importance }]) {
+    await expectTheSame(batch, optionsOf(config, { expBias: 0 }));
+  }
+  const { q } = await reference.search({ blocks: blocks.slice(-C) }, optionsOf(config, { expBias: 0 }));
+  expect(q.every((coefficient) => coefficient === 0)).toBe(true);
+});
+
 test("magnitudes outside the window, up to where decoding would overflow", async () => {
   const config = { C: 6, P: 2, K: 9 };
   const blocks = specGaussian(11, 6 * 20);
