@@ -225,22 +225,18 @@ describe.each([
 
   test("depth beyond a block", () => {
     const c: ConvCase = {
-      ...{
-        batch: 1,
-        sides: [5, 7],
-        channels: 130,
-        outputs: 9,
-        kernel: [2, 2],
-        stride: [1, 1],
-        dilation: [1, 1],
-      },
-      ...{
-        padding: [
-          [1, 0],
-          [0, 1],
-        ],
-        groups: 1,
-      },
+      batch: 1,
+      sides: [5, 7],
+      channels: 130,
+      outputs: 9,
+      kernel: [2, 2],
+      stride: [1, 1],
+      dilation: [1, 1],
+      padding: [
+        [1, 0],
+        [0, 1],
+      ],
+      groups: 1,
     };
     const [x, w] = [gridOf(inputShape(c), 1), gridOf(weightShape(c), 2)];
     const got = forward(c, x, w, { pixels: 6, columns: 8 });

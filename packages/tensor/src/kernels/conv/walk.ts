@@ -21,8 +21,17 @@ export interface WalkAxis {
 /** From the image to the result. */
 export function forwardAxis({ input, output, kernel, stride, dilation, before }: ConvAxis): WalkAxis {
   return {
-    ...{ visited: output, first: 0, step: 1, target: output, source: input },
-    ...{ taps: kernel, stride, start: -before, tapStep: dilation, firstTap: 0, kernelStep: 1 },
+    visited: output,
+    first: 0,
+    step: 1,
+    target: output,
+    source: input,
+    taps: kernel,
+    stride,
+    start: -before,
+    tapStep: dilation,
+    firstTap: 0,
+    kernelStep: 1,
   };
 }
 
@@ -31,8 +40,17 @@ export function backwardAxes(axis: ConvAxis): WalkAxis[] {
   return Array.from({ length: axis.stride }, (_, phase) => {
     const { pixels, taps, firstTap, tapStep, firstOutput, outputStep } = phaseTaps(axis, phase);
     return {
-      ...{ visited: pixels, first: phase, step: axis.stride, target: axis.input, source: axis.output },
-      ...{ taps, stride: 1, start: firstOutput, tapStep: outputStep, firstTap, kernelStep: tapStep },
+      visited: pixels,
+      first: phase,
+      step: axis.stride,
+      target: axis.input,
+      source: axis.output,
+      taps,
+      stride: 1,
+      start: firstOutput,
+      tapStep: outputStep,
+      firstTap,
+      kernelStep: tapStep,
     };
   });
 }

@@ -7,11 +7,11 @@ import type { Tensor4D } from "../../types.ts";
 import { type LeftMatrix, type ProductTarget, planProduct, type RightMatrix } from "../../wgsl/mat-mul.ts";
 import { joinPatches } from "./join-patches.ts";
 import { type ConvAttrs, type ConvInputs, isDepthwise } from "./op.ts";
-import { backwardAxes } from "./walk.ts";
+import { backwardAxes, type WalkAxis } from "./walk.ts";
 
 const GROUP = 64;
 const PIECE = 512; // pixels that one product adds up for the gradient of a weight
-const MAX_PIECES = 64;
+const PARTS = 2 ** 20; // numbers that the pieces may take together; a larger weight has workgroups enough
 
 const patchUniforms = {
   rows: "u32",
@@ -32,11 +32,19 @@ const patchUniforms = {
 function patchValues(attrs: ConvAttrs, C: number): Record<keyof typeof patchUniforms, number> {
   const { rows, columns, channels } = joinPatches(attrs, C);
   return {
-    ...{ rows: rows.output, columns: columns.output, height: rows.input, width: columns.input },
-    ...{ channels, depth: channels / attrs.groups, tapsAcross: columns.kernel },
-    ...{ strideDown: rows.stride, strideAcross: columns.stride },
-    ...{ dilationDown: rows.dilation, dilationAcross: columns.dilation },
-    ...{ top: rows.before, before: columns.before },
+    rows: rows.output,
+    columns: columns.output,
+    height: rows.input,
+    width: columns.input,
+    channels,
+    depth: channels / attrs.groups,
+    tapsAcross: columns.kernel,
+    strideDown: rows.stride,
+    strideAcross: columns.stride,
+    dilationDown: rows.dilation,
+    dilationAcross: columns.dilation,
+    top: rows.before,
+    before: columns.before,
   };
 }
 
@@ -242,6 +250,8 @@ fn main(group: u32, local: u32) {
 }`,
 };
 
+const mostTaps = (phases: readonly WalkAxis[]): number => Math.max(...phases.map(({ taps }) => taps));
+
 export function conv2dInputGrad(host: WebGpuHost) {
   return ([dy, weight]: [dy: Tensor4D, weight: Tensor4D], attrs: ConvAttrs): [Tensor4D] => {
     const [B, , , O] = dy.shape;
@@ -256,11 +266,13 @@ export function conv2dInputGrad(host: WebGpuHost) {
     }
     const joined = joinPatches(attrs, C);
     const [down, across] = [backwardAxes(joined.rows), backwardAxes(joined.columns)];
-    const [mostDown, mostAcross] = [down, across].map((phases) =>
-      Math.max(...phases.map(({ taps }) => taps)),
-    );
-    const numbers = [...down, ...across].flatMap((phase) => [
-      ...[phase.taps, phase.firstTap, phase.kernelStep, phase.start, phase.tapStep],
+    const [mostDown, mostAcross] = [mostTaps(down), mostTaps(across)];
+    const numbers = [...down, ...across].flatMap(({ taps, firstTap, kernelStep, start, tapStep }) => [
+      taps,
+      firstTap,
+      kernelStep,
+      start,
+      tapStep,
     ]);
     const [visitedDown, visitedAcross] = [down[0]?.visited ?? 0, across[0]?.visited ?? 0]; // no phase has more than the first
     const [outputs, N] = [O / groups, joined.channels / groups];
@@ -269,15 +281,25 @@ export function conv2dInputGrad(host: WebGpuHost) {
         batch: down.length * across.length * groups,
         M: B * visitedDown * visitedAcross,
         N,
-        K: (mostDown ?? 0) * (mostAcross ?? 0) * outputs,
+        K: mostDown * mostAcross * outputs,
       },
       { left: arrivingLeft, right: turnedRight, target: byPhase },
     );
-    const sides = {
-      ...{ groups, phasesDown: down.length, phasesAcross: across.length, visitedDown, visitedAcross },
-      ...{ mostAcross: mostAcross ?? 0, rows: joined.rows.output, columns: joined.columns.output },
-      ...{ height: joined.rows.input, width: joined.columns.input, outputs, channels: joined.channels },
-      ...{ kernelHeight: joined.rows.kernel, kernelWidth: joined.columns.kernel },
+    const sides: Record<keyof typeof phaseUniforms, number> = {
+      groups,
+      phasesDown: down.length,
+      phasesAcross: across.length,
+      visitedDown,
+      visitedAcross,
+      mostAcross,
+      rows: joined.rows.output,
+      columns: joined.columns.output,
+      height: joined.rows.input,
+      width: joined.columns.input,
+      outputs,
+      channels: joined.channels,
+      kernelHeight: joined.rows.kernel,
+      kernelWidth: joined.columns.kernel,
     };
     const phases = tensor(Int32Array.from(numbers)); // freed with the op's other intermediates
     host.run(program, { dy, weight, phases, c: dx }, { workgroups, uniforms: { ...uniforms, ...sides } });
@@ -340,7 +362,8 @@ export function conv2dWeightGrad(host: WebGpuHost) {
     const { rows, columns, groups } = attrs;
     const shape = [O, rows.kernel, columns.kernel, C / groups];
     const pixels = dy.size / O;
-    const pieces = Math.max(1, Math.min(MAX_PIECES, Math.ceil(pixels / PIECE)));
+    const size = shape.reduce((product, side) => product * side, 1);
+    const pieces = Math.max(1, Math.min(Math.ceil(pixels / PIECE), Math.floor(PARTS / size)));
     const parts = host.output([pieces, ...shape], "float32");
     if (parts.size > 0) {
       const piece = Math.ceil(pixels / pieces);
