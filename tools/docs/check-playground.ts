@@ -1,5 +1,6 @@
 import { gzipSync } from "node:zlib";
 import type { Browser, Page } from "playwright";
+import { openHideableTab } from "../test/browser/hideable-tab.ts";
 import { launchChromium } from "../test/browser/launch.ts";
 import { chromiumPath } from "../test/chromium.ts";
 import { type Outcome, single, together } from "../test/outcome.ts";
@@ -9,11 +10,12 @@ import { serveSite } from "./serve-site.ts";
 const mostTransferred = 600_000;
 /** In the engine of TensorFlow.js under every minifier, and at the start of every WebAssembly file in base64. */
 const tensorCode = /registryFactory|AGFzbQ/;
-const timeoutMs = 120_000;
+const timeoutMs = 240_000;
 
 /**
  * The playground of the built site, in Chromium. One test each: what it loads before and until it trains; that the loss
- * falls, Stop stops and Generate writes, with threads; and the same in a page that cannot share memory.
+ * falls, Stop stops and Generate writes, with threads; that it trains in a page that cannot share memory; the same on
+ * webgpu and on cpu; and that it goes on in a hidden tab, whose title says so.
  */
 export async function checkPlayground(): Promise<Outcome> {
   if (!chromiumPath()) return { passed: 0, failed: 0, skipped: checks.length, output: "" };
@@ -28,7 +30,18 @@ export async function checkPlayground(): Promise<Outcome> {
   }
 }
 
-const checks = [checkTransfer, checkTraining, checkWithoutIsolation];
+const checks = [
+  checkTransfer,
+  checkTraining,
+  checkWithoutIsolation,
+  function checkWebGpu(browser: Browser) {
+    return checkBackend(browser, "webgpu", { steps: 4 }); // on a GPU that is a program
+  },
+  function checkCpu(browser: Browser) {
+    return checkBackend(browser, "cpu", { steps: 3 }); // seconds each
+  },
+  checkHidden,
+];
 
 async function checkTransfer(browser: Browser): Promise<Outcome> {
   const files: { path: string; body: Uint8Array }[] = [];
@@ -88,6 +101,57 @@ async function checkWithoutIsolation(browser: Browser): Promise<Outcome> {
   return single(
     facts.includes("on wasm, one thread"),
     `\nplayground without isolation: it says "${facts}", expected wasm with one thread.\n`,
+  );
+}
+
+async function checkBackend(
+  browser: Browser,
+  backend: "webgpu" | "cpu",
+  { steps }: { steps: number },
+): Promise<Outcome> {
+  await using site = await serveSite({ isolated: true });
+  const page = await openPlayground(browser, site.origin);
+  await page.selectOption("[data-test=backend]", backend);
+  await page.click("[data-test=start]");
+  await reachStep(page, 1);
+  const early = Number(await page.textContent("[data-test=bits]"));
+  await reachStep(page, steps);
+  const late = Number(await page.textContent("[data-test=bits]"));
+  await page.click("[data-test=stop]");
+  await page.waitForSelector("[data-test=generate]:enabled", { timeout: timeoutMs });
+  await page.click("[data-test=generate]");
+  await page.waitForSelector("[data-test=start]", { timeout: timeoutMs });
+  const written = (await page.textContent("[data-test=written]")) ?? "";
+  const facts = (await page.textContent("[data-test=facts]")) ?? "";
+  await page.close();
+  return single(
+    late < early && written.length > 60 && facts.includes(`on ${backend}`),
+    `\nplayground on ${backend}: bits per byte from ${early} to ${late}, expected to fall; wrote ` +
+      `${JSON.stringify(written)}, expected 120 bytes; it says "${facts}".\n`,
+  );
+}
+
+async function checkHidden(): Promise<Outcome> {
+  await using site = await serveSite({ isolated: true });
+  await using tab = await openHideableTab(`${site.origin}/playground`);
+  const step = `(Number.parseInt(document.querySelector("[data-test=step]")?.textContent ?? "") || 0)`;
+  // The button is there before Vue listens to it.
+  await tab.reach(
+    `document.querySelector("[data-test=stop]") !== null || document.querySelector("[data-test=start]")?.click()`,
+  );
+  await tab.reach(`${step} >= 3`, { timeoutMs });
+  const own = await tab.evaluate<string>("document.title");
+  await tab.hide();
+  const hiddenAt = await tab.evaluate<number>(step);
+  await tab.reach(`${step} >= ${hiddenAt + 10}`, { timeoutMs });
+  const title = await tab.evaluate<string>("document.title");
+  await tab.show();
+  const shown = await tab.evaluate<string>("document.title");
+  return single(
+    /^\d+ of 600 steps, training$/.test(title) &&
+      Number.parseInt(title, 10) >= hiddenAt + 10 &&
+      shown === own,
+    `\nplayground in a hidden tab: its title is "${title}", expected how far it is; back in sight "${shown}", expected "${own}".\n`,
   );
 }
 

@@ -20,7 +20,7 @@ export interface HideableTab extends AsyncDisposable {
 
 type Send = (method: string, params?: object, sessionId?: string) => Promise<Record<string, unknown>>;
 
-/** Opens an address in headless Chromium with WebGPU on the processor. */
+/** Opens an address in headless Chromium, with WebGPU on the processor, and waits until it has loaded. */
 export async function openHideableTab(url: string): Promise<HideableTab> {
   const path = chromiumPath();
   if (!path) throw new Error("openHideableTab: there is no Chromium at $CHROMIUM or /usr/bin/chromium.");
@@ -73,6 +73,10 @@ export async function openHideableTab(url: string): Promise<HideableTab> {
       await rm(profile, { recursive: true, maxRetries: 5 });
     },
   };
+  const isLoaded = "document.readyState === 'complete' && location.href !== 'about:blank'";
+  while (!(await tab.evaluate(isLoaded).catch(() => false)))
+    // between two pages there is nothing to ask
+    await new Promise((resolve) => setTimeout(resolve, 50));
   return tab;
 }
 
