@@ -48,6 +48,32 @@ test("prompts have the reference's blanks", () => {
   expect(`${instructionPrompt({ ...plain, input: "I" })}O`).toBe(json.prompts.with_input);
 });
 
+test("a piece is mended behind the filter, before it is encoded", () => {
+  const short = { contextLength: 8, minTokens: 1, minCharacters: 3 };
+  const sample = (text: string, normalize?: (text: string) => string) =>
+    [...textSamples(text, toy, { ...short, ...(normalize ? { normalize } : {}) })].map(({ tokens }) => [
+      ...tokens,
+    ]);
+  expect(sample("cafe\u0301")).toEqual(sample("caf\u00e9")); // NFC
+  const mend = (text: string) => text.replaceAll("Ã©", "é");
+  expect(sample("cafÃ©", mend)).toEqual(sample("café"));
+  expect(sample("abc", () => "a")).toHaveLength(1);
+});
+
+test("samples need not be padded", () => {
+  const texts = ["ab", "a much longer text"];
+  for (const text of texts) {
+    const [padded, plain] = [true, false].map(
+      (padded) =>
+        [...textSamples(text, toy, { contextLength: 8, minTokens: 1, minCharacters: 1, padded })][0],
+    );
+    const used = plain?.tokens.length ?? 0;
+    expect(used).toBe(Math.min(8, text.length + 1));
+    expect([...(padded?.tokens ?? [])].slice(0, used)).toEqual([...(plain?.tokens ?? [])]);
+    expect([...(padded?.targets ?? [])].slice(used).every((id) => id === 96)).toBe(true);
+  }
+});
+
 test("an answer alone is predicted, with its end", () => {
   const sample = answerSample("ab", "cd", toy, { contextLength: 8 });
   const [a, b, c, d] = toy.encode("abcd");

@@ -19,7 +19,7 @@ export interface TextSampleOptions {
   padId?: number;
   /** Whether short samples are filled; `packDocuments` needs none. @default true */
   padded?: boolean;
-  /** Applied to each piece before it is encoded; the reference repairs mojibake there, which we do not. @default NFC */
+  /** Applied to each piece before it is encoded; the reference repairs mojibake there, by ftfy's fix_text. @default NFC */
   normalize?: (text: string) => string;
 }
 
