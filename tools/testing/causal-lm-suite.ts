@@ -116,6 +116,25 @@ export function causalLmSuite(name: string, { create, atol = 2e-5 }: CausalLmSui
             await expect(rowOf(together, b)).toBeAllClose(model.forward(batchOf([row])), near);
           }
         });
+
+        withModel("documents that share a row know nothing of each other", async (model) => {
+          const documents = [
+            [0, 2, 3],
+            [0, 5],
+          ];
+          const rows = documents.map((_, b) => someIds(model, b + 1, T));
+          const together = model.forward(batchOf(rows), { documents });
+          for (const [b, starts] of documents.entries()) {
+            for (const [i, start] of starts.entries()) {
+              const end = starts[i + 1] ?? T;
+              const alone = model.forward(batchOf([(rows[b] as number[]).slice(start, end)]));
+              await expect(positions(rowOf(together, b), start, end - start)).toBeAllClose(alone, near);
+            }
+          }
+          for (const wrong of [[[0]], [[0], [1]], [[0], [0, T]], [[0], []]]) {
+            expect(() => model.forward(batchOf(rows), { documents: wrong })).toThrow(RangeError);
+          }
+        });
       });
 
       describe("with a cache", () => {

@@ -1,6 +1,13 @@
-import { mul, reshape, type Tensor, tensor, valueAndGrad } from "@corenet/tensor";
+import { fill, mul, reshape, type Tensor, tensor, valueAndGrad } from "@corenet/tensor";
 import { describe, expect, test } from "vitest";
-import { expectGradient, expectNoLeak, loadGolden, onEveryBackend } from "../../../tools/testing/index.ts";
+import {
+  expectGradient,
+  expectNoLeak,
+  loadGolden,
+  onBackend,
+  onEveryBackend,
+} from "../../../tools/testing/index.ts";
+import { watchHeap } from "../../../tools/testing/watch-heap.ts";
 import { crossEntropy } from "./cross-entropy.ts";
 import { type DistillationOptions, distillationLoss, type TopLogits } from "./distillation-loss.ts";
 
@@ -137,5 +144,23 @@ onEveryBackend(() => {
       "the teacher's ids[1, 0] is 4, expected an integer in [0, 4)",
     );
     expect(() => distillationLoss(s, t, ids(-100, -100))).toThrow("every target is -100");
+  });
+});
+
+onBackend("wasm", () => {
+  test("of the logits' size only their gradient is made", () => {
+    const [N, V] = [128, 4000];
+    const heapOf = (top: boolean) => {
+      const s = fill([N, V], 0.5);
+      const taught = top
+        ? { logits: fill([N, 2], 1), ids: tensor(new Int32Array(2 * N), [N, 2]) }
+        : fill([N, V], 1);
+      const targets = tensor(new Int32Array(N));
+      using heap = watchHeap();
+      valueAndGrad((p: { s: Tensor }) => distillationLoss(p.s, taught, targets), { s });
+      return heap.peak() / (4 * N * V);
+    };
+    expect(heapOf(false)).toBeLessThan(1.2);
+    expect(heapOf(true)).toBeLessThan(1.2);
   });
 });
