@@ -36,59 +36,78 @@ export function applyTemperature(logits: Logits, temperature: number): Float64Ar
 
 /** Keeps the k largest, and what equals the k-th. */
 export function keepTopK(logits: Logits, k: number): Float64Array {
-  return k >= logits.length ? new Float64Array(logits) : keepFrom(logits, kthLargest(logits, k));
+  const result = new Float64Array(logits);
+  const least = k >= logits.length ? Number.NEGATIVE_INFINITY : kthLargest(logits, k);
+  for (let id = 0; id < result.length; id++)
+    if ((result[id] as number) < least) result[id] = Number.NEGATIVE_INFINITY;
+  return result;
 }
 
 /** Drops the least likely whose probabilities, from the smallest up, sum to no more than 1 − p. Keeps at least one. */
 export function keepTopP(logits: Logits, p: number): Float64Array {
   const probabilities = probabilitiesOf(logits);
-  const { below, equals } = lightest(probabilities, 1 - p);
+  dropLightest(probabilities, 1 - p);
+  return keepLikely(logits, probabilities);
+}
+
+/** Keeps what is at least `p` times as likely as the most likely. */
+export function keepMinP(logits: Logits, p: number): Float64Array {
+  const probabilities = probabilitiesOf(logits);
+  dropBelow(probabilities, p * maximumOf(probabilities));
+  return keepLikely(logits, probabilities);
+}
+
+/** Drops what has no probability. */
+function keepLikely(logits: Logits, probabilities: Float64Array): Float64Array {
   const result = new Float64Array(logits);
-  let toDrop = equals; // of those that equal the boundary, the first go
-  let kept = 0;
+  for (let id = 0; id < result.length; id++)
+    if (probabilities[id] === 0) result[id] = Number.NEGATIVE_INFINITY;
+  return result;
+}
+
+/** Makes the smallest zero, those that sum to no more than `most`; of equals the first, and never all. */
+function dropLightest(probabilities: Float64Array, most: number): void {
+  const { below, equals } = lightest(probabilities, most);
+  let toDrop = equals;
   let last = 0; // what goes last
-  for (let id = 0; id < result.length; id++) {
-    const probability = probabilities[id] as number;
+  let kept = 0;
+  for (let i = 0; i < probabilities.length; i++) {
+    const probability = probabilities[i] as number;
     if (probability > below || (probability === below && toDrop === 0)) {
       kept += 1;
       continue;
     }
     if (probability === below) {
       toDrop -= 1;
-      last = id;
+      last = i;
     }
-    result[id] = Number.NEGATIVE_INFINITY;
+    probabilities[i] = 0;
   }
-  if (kept === 0) result[last] = logits[last] as number;
-  return result;
+  if (kept === 0) probabilities[last] = below;
 }
 
-/** Keeps what is at least `p` times as likely as the most likely. */
-export function keepMinP(logits: Logits, p: number): Float64Array {
-  return keepFrom(logits, maximumOf(logits) + Math.log(p));
-}
-
-/** Drops what is less than `least`. */
-function keepFrom(logits: Logits, least: number): Float64Array {
-  const result = new Float64Array(logits);
-  for (let id = 0; id < result.length; id++)
-    if ((result[id] as number) < least) result[id] = Number.NEGATIVE_INFINITY;
-  return result;
+/** Makes zero what is below `least`. */
+function dropBelow(probabilities: Float64Array, least: number): void {
+  for (let i = 0; i < probabilities.length; i++)
+    if ((probabilities[i] as number) < least) probabilities[i] = 0;
 }
 
 /** The softmax of the logits. */
 export function probabilitiesOf(logits: Logits): Float64Array {
   const top = maximumOf(logits);
   const weights = new Float64Array(logits.length); // of what was dropped, 0
-  let total = 0;
   for (let id = 0; id < weights.length; id++) {
     const logit = logits[id] as number;
-    if (logit === Number.NEGATIVE_INFINITY) continue;
-    const weight = Math.exp(logit - top);
-    weights[id] = weight;
-    total += weight;
+    if (logit > Number.NEGATIVE_INFINITY) weights[id] = Math.exp(logit - top);
   }
-  for (let id = 0; id < weights.length; id++) weights[id] = (weights[id] as number) / total;
+  return normalize(weights);
+}
+
+/** Divides weights, in place, by their sum. */
+function normalize(weights: Float64Array): Float64Array {
+  let total = 0;
+  for (let i = 0; i < weights.length; i++) total += weights[i] as number;
+  for (let i = 0; i < weights.length; i++) weights[i] = (weights[i] as number) / total;
   return weights;
 }
 
@@ -110,19 +129,40 @@ export function nextTokenProbabilities(
   seen: Iterable<number>,
   options: SamplingOptions = {},
 ): Float64Array {
-  const { temperature = 0, topK, topP = 1, minP = 0 } = options;
+  const { ids, probabilities } = candidates(logits, seen, options);
+  const all = new Float64Array(logits.length);
+  for (let i = 0; i < ids.length; i++) all[ids[i] as number] = probabilities[i] as number;
+  return all;
+}
+
+/** The tokens that may follow, in ascending order, each with its probability. */
+function candidates(
+  logits: Logits,
+  seen: Iterable<number>,
+  options: SamplingOptions,
+): { ids: Uint32Array; probabilities: Float64Array } {
+  const { temperature = 0, topK = logits.length, topP = 1, minP = 0 } = options;
   const { allowed, top } = allowedLogits(logits, seen, options);
-  if (temperature === 0) {
-    const certain = new Float64Array(logits.length);
-    certain[mostLikely(allowed)] = 1;
-    return certain;
-  }
-  let kept: Float64Array = new Float64Array(allowed.length);
-  for (let id = 0; id < kept.length; id++) kept[id] = ((allowed[id] as number) - top) / temperature; // from the top down, a tiny temperature overflows nothing
-  if (topK !== undefined) kept = keepTopK(kept, topK);
-  if (topP < 1) kept = keepTopP(kept, topP);
-  if (minP > 0) kept = keepMinP(kept, minP);
-  return probabilitiesOf(kept);
+  if (temperature === 0)
+    return { ids: Uint32Array.of(mostLikely(allowed)), probabilities: Float64Array.of(1) };
+
+  // Top-k goes first, since no temperature changes what is larger: what follows then has few tokens to look at.
+  const least = topK >= allowed.length ? -Number.MAX_VALUE : kthLargest(allowed, topK);
+  const ids = new Uint32Array(allowed.length);
+  let count = 0;
+  for (let id = 0; id < allowed.length; id++) if ((allowed[id] as number) >= least) ids[count++] = id;
+  const weights = new Float64Array(count);
+  for (
+    let i = 0;
+    i < count;
+    i++ // from the top down, so that a tiny temperature overflows nothing
+  )
+    weights[i] = Math.exp(((allowed[ids[i] as number] as number) - top) / temperature);
+  const probabilities = normalize(weights);
+  if (topP < 1) dropLightest(probabilities, 1 - topP);
+  if (minP > 0) dropBelow(probabilities, minP * maximumOf(probabilities));
+  if (topP < 1 || minP > 0) normalize(probabilities);
+  return { ids: ids.subarray(0, count), probabilities };
 }
 
 /** Draws a token; without randomness where the temperature is 0. */
@@ -132,18 +172,18 @@ export function sampleToken(
   rng: Rng,
   options: SamplingOptions = {},
 ): number {
-  if ((options.temperature ?? 0) === 0) return mostLikely(allowedLogits(logits, seen, options).allowed);
-  const probabilities = nextTokenProbabilities(logits, seen, options);
+  const { ids, probabilities } = candidates(logits, seen, options);
+  let chosen = ids[0] as number;
+  if ((options.temperature ?? 0) === 0) return chosen;
   let left = rng.uniform();
-  let last = 0;
-  for (let id = 0; id < probabilities.length; id++) {
-    const p = probabilities[id] as number;
+  for (let i = 0; i < ids.length; i++) {
+    const p = probabilities[i] as number;
     if (p === 0) continue;
-    last = id;
+    chosen = ids[i] as number;
     left -= p;
-    if (left < 0) return id;
+    if (left < 0) break; // else rounding left a sliver behind the last
   }
-  return last; // rounding left a sliver behind the last
+  return chosen;
 }
 
 /** @throws RangeError naming the option that lies outside its range */
