@@ -23,6 +23,8 @@ export interface ThreadPoolOptions {
 
 const PARTS_PER_THREAD = 2; // so that a thread that is held up leaves its second part to the others
 const VECTORS = 64; // elements
+/** How often the calling thread looks for the last workers before it sleeps: half a millisecond, most parts' length. */
+const LOOKS = 100_000;
 
 /**
  * Threads over one shared heap. The calling thread works too; workers join a call when they are awake, so nobody waits
@@ -34,6 +36,7 @@ export class ThreadPool {
   readonly #patienceMs: number;
   readonly #workerUrl: string | URL | undefined;
   readonly #control: Control;
+  readonly #mayBlock: boolean;
   readonly #workers: WorkerHandle[] = [];
   readonly #modules = new Map<WebAssembly.Module, { number: number; names: string[] }>();
   #failure: string | undefined;
@@ -46,6 +49,7 @@ export class ThreadPool {
     this.#workerUrl = options.workerUrl;
     this.#memory = memory;
     this.#control = controlOf(new SharedArrayBuffer(CONTROL_BYTES));
+    this.#mayBlock = mayBlock(this.#control.counters);
   }
 
   /**
@@ -142,14 +146,20 @@ export class ThreadPool {
     Atomics.notify(counters, COUNTER.generation);
   }
 
-  /** Lets no one in any more, and waits for those who are. */
+  /** Lets no one in any more, and waits for those who are: looks for a while, then leaves the core to them. */
   #close(): void {
     const { counters } = this.#control;
     Atomics.add(counters, COUNTER.generation, 1); // even: closed
     const start = performance.now();
-    for (let look = 1; Atomics.load(counters, COUNTER.active) > 0; look++) {
-      if (look % 4096 !== 0 || performance.now() - start < this.#patienceMs) continue;
-      throw this.#incomplete(`a worker did not come back within ${this.#patienceMs / 1000} s`);
+    for (let look = 1; ; look++) {
+      const active = Atomics.load(counters, COUNTER.active);
+      if (active === 0) break;
+      if (look < LOOKS) continue;
+      const leftMs = this.#patienceMs - (performance.now() - start);
+      if (leftMs <= 0) {
+        throw this.#incomplete(`a worker did not come back within ${this.#patienceMs / 1000} s`);
+      }
+      if (this.#mayBlock) Atomics.wait(counters, COUNTER.active, active, leftMs);
     }
     if (Atomics.load(counters, COUNTER.failed) !== 0) throw this.#incomplete("a worker failed in a kernel");
   }
@@ -174,4 +184,14 @@ export class ThreadPool {
 
 function take(counters: Int32Array<SharedArrayBuffer>): number {
   return Atomics.add(counters, COUNTER.next, 1);
+}
+
+/** Whether this thread may sleep: in Node and in workers, but not in a page. */
+function mayBlock(counters: Int32Array<SharedArrayBuffer>): boolean {
+  try {
+    Atomics.wait(counters, COUNTER.active, 1, 0); // it is 0, so nothing is waited for
+    return true;
+  } catch {
+    return false;
+  }
 }
