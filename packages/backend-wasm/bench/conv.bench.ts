@@ -1,6 +1,7 @@
 import { availableParallelism } from "node:os";
-import type { Bench, BenchContext } from "../../../tools/bench/harness.ts";
-import { Runner } from "../../../tools/bench/runner.ts";
+import type { Bench, BenchContext, Contender } from "../../../tools/bench/harness.ts";
+import { findPython, PythonPeer } from "../../../tools/bench/peers/python.ts";
+import { Runner, type RunReply } from "../../../tools/bench/runner.ts";
 import type { ConvCase } from "./conv-process.ts";
 
 const CASES: (ConvCase & { name: string })[] = [
@@ -41,10 +42,16 @@ const bench: Bench = {
     "conv2d on our wasm backend against tfjs-backend-wasm 4.22.0 as everyone gets it in Node, whose windows XNNPACK packs " +
     "once and keeps. A training pass is the result and the gradients of image and weight. tfjs has no kernel for the gradient " +
     "of a weight there; its time is that of the convolution by which an expert gets it, the turned image for free (depthwise: " +
-    "without it). The floor is of one thread.",
+    "without it). PyTorch is eager on the CPU, with channels first, where the variable PYTHON names one. One thread each where nothing is said; the floor too.",
 
   async run(context) {
-    for (const one of CASES) await compareCase(one, context);
+    const found = await findPython(["torch"]);
+    if ("reason" in found) context.note(`PyTorch is left out: ${found.reason}`);
+    await using torch =
+      "python" in found
+        ? new PythonPeer(found.python, new URL("../../../tools/bench/peers/conv_torch.py", import.meta.url))
+        : null;
+    for (const one of CASES) await compareCase(one, torch, context);
   },
 };
 
@@ -55,24 +62,31 @@ function same(name: string, x: ConvCase["x"], outputs: number, side: number): Co
 
 async function compareCase(
   { name, ...one }: ConvCase & { name: string },
+  torch: PythonPeer | null,
   { compare }: BenchContext,
 ): Promise<void> {
   const script = new URL("conv-process.ts", import.meta.url);
   const start = (who: string, threads: number) =>
     Runner.start(script, [who, JSON.stringify(one), String(threads)]);
   const threads = Math.min(8, availableParallelism()); // what wasm() takes
-  await using ours = await start("ours", threads);
-  await using single = await start("ours", 1);
+  await using ours = await start("ours", 1);
+  await using threaded = await start("ours", threads);
   await using tfjs = await start("tfjs", 1);
+  const native = (what: string): Contender[] =>
+    torch ? [{ name: "PyTorch", run: async () => (await torch.ask<RunReply>({ case: one, what })).ms }] : [];
   for (const [label, what, passes] of [
     ["forward", "forward", 1],
     ["training pass", "train", 3],
   ] as const) {
     await compare({
       name: `${name}, ${label}`,
-      ours: ours.contender(`ours, ${threads} threads`, what),
-      peers: [single.contender("ours, one thread", what), tfjs.contender("tfjs", what)],
-      rounds: 12,
+      ours: ours.contender("ours", what),
+      peers: [
+        threaded.contender(`ours, ${threads} threads`, what),
+        tfjs.contender("tfjs", what),
+        ...native(what),
+      ],
+      rounds: 15,
       warmup: 3,
       work: { flops: passes * flopsOf(one) },
     });
