@@ -104,39 +104,67 @@ export function coefficientsAddress(): usize {
 export function patternsAddress(): usize {
   return plan.patterns;
 }
-/** i32 [LANES]: goes to `bound`. */
-export function largestGroupsAddress(): usize {
-  return plan.largestGroups;
-}
-/** f32 [LANES]: comes from `bound`. */
-export function thresholdsAddress(): usize {
-  return plan.thresholds;
-}
-/** i32 [LANES], i32 [LANES, 256], f32 [LANES, 256]: go to `finish`. */
-export function hitCountsAddress(): usize {
-  return plan.hitCounts;
-}
-export function hitsAddress(): usize {
-  return plan.hits;
-}
-export function hitScoresAddress(): usize {
-  return plan.hitScores;
+
+/** Room for `bytes` of what `bound` and `finish` take and give, behind all tables; 0 where there is none. */
+export function inbox(bytes: usize): usize {
+  const missing = <i32>((plan.end + bytes + 65535) >>> 16) - memory.size();
+  return missing > 0 && memory.grow(missing) < 0 ? 0 : plan.end;
 }
 
-/** For LANES blocks from `first` on, given a group of seeds with the largest score: scores from which on a seed may win. */
-export function bound(first: i32, lanes: i32, expBias: i32): void {
-  beginLanes(first, lanes);
-  boundLanes(first, expBias, plan.rounding);
+/**
+ * For the first `count` blocks, given for each a group of seeds with the largest score, i32 [count] in the inbox: leaves there
+ * the scores from which on a seed may win, f32 [count], and the best codes so far, [count] times `foundBytes`.
+ *
+ * @param importance - as in `encode`, 0 or 1
+ */
+export function bound(count: i32, expBias: i32, importance: i32): void {
+  prepareScoring(importance);
+  for (let first = 0; first < count; first += LANES) {
+    const lanes = min(LANES, count - first);
+    const at = plan.end + (<usize>first << 2);
+    memory.copy(plan.largestGroups, at, <usize>lanes << 2);
+    beginLanes(first, lanes);
+    boundLanes(first, expBias, plan.rounding);
+    memory.copy(at, plan.thresholds, <usize>lanes << 2);
+  }
+  memory.copy(plan.end + (<usize>count << 2), plan.found, <usize>count * foundBytes());
 }
 
-/** After `bound` for the same blocks, given all groups that reach their scores, at most 256 for each: their codes. */
-export function finish(first: i32, lanes: i32, expBias: i32): void {
-  beginLanes(first, lanes);
-  finishLanes(first, lanes, expBias, plan.rounding);
+/**
+ * After `bound`, given in the inbox the best codes so far that it left, and all groups that reach its scores: where those of
+ * each block begin, u32 [count + 1], the groups, u32, and the largest score of each, f32. Codes go where `encode` puts them.
+ */
+export function finish(count: i32, expBias: i32, importance: i32): void {
+  prepareScoring(importance);
+  const found = <usize>count * foundBytes();
+  memory.copy(plan.found, plan.end, found);
+  const begins = plan.end + found;
+  const groups = begins + (<usize>(count + 1) << 2);
+  const scores = groups + (<usize>load<u32>(begins + (<usize>count << 2)) << 2);
+  for (let first = 0; first < count; first += LANES) {
+    const lanes = min(LANES, count - first);
+    let most = 0;
+    for (let lane = 0; lane < lanes; lane++) {
+      const from = load<u32>(begins + (<usize>(first + lane) << 2));
+      const n = load<u32>(begins + (<usize>(first + lane + 1) << 2)) - from;
+      most = max(most, <i32>n);
+      if (<i32>n > MAX_HITS) continue;
+      store<u32>(plan.hitCounts + (<usize>lane << 2), n);
+      const to = <usize>(lane * MAX_HITS) << 2;
+      memory.copy(plan.hits + to, groups + (<usize>from << 2), <usize>n << 2);
+      memory.copy(plan.hitScores + to, scores + (<usize>from << 2), <usize>n << 2);
+    }
+    if (most > MAX_HITS) {
+      encodeLanes(first, lanes, expBias);
+      continue;
+    }
+    beginLanes(first, lanes);
+    finishLanes(first, lanes, expBias, plan.rounding);
+  }
 }
 
 /** `encode` for LANES blocks from `first` on, after `prepareScoring`. */
-export function encodeLanes(first: i32, lanes: i32, expBias: i32): void {
+function encodeLanes(first: i32, lanes: i32, expBias: i32): void {
   beginLanes(first, lanes);
   if (plan.shift > 0) {
     buildTables16();

@@ -154,6 +154,8 @@ export class Plan {
   /** f64 [P] each: unrounded coefficients over 2^e, error of the coefficients above. */
   scaled: usize;
   partial: usize;
+  /** What comes behind all of this: see `inbox`. */
+  end: usize;
 }
 
 /** Its place: behind the address 0, in front of all tables. */
@@ -263,6 +265,7 @@ export function place(
   at = reserve((plan.blocks = at), blocks * <usize>C * 4);
   at = reserve((plan.codes = at), blocks * codeBytes());
   at = reserve((plan.found = at), blocks * (32 + <usize>P * 4));
+  plan.end = at;
   const pages = <i32>((at + 65535) >>> 16) - memory.size();
   if (pages <= 0 || memory.grow(pages) >= 0) return 1;
   plan.C = 0;

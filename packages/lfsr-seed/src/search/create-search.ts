@@ -12,6 +12,11 @@ export interface SearchOptions {
   workerUrl?: string | URL | undefined;
 }
 
+/** Cores of this machine, as far as it tells. */
+export function coreCount(): number {
+  return globalThis.navigator?.hardwareConcurrency ?? 1;
+}
+
 /**
  * The fast search: WebAssembly with SIMD on worker threads. It finds the very codes of `referenceSearch`. Dispose it to
  * end its workers.
@@ -19,7 +24,7 @@ export interface SearchOptions {
  * @throws RangeError when `workers` is not an integer in [0, 256]
  */
 export async function createSearch(options: SearchOptions = {}): Promise<WorkerSearch> {
-  const { workers = globalThis.navigator?.hardwareConcurrency ?? 1, workerUrl } = options;
+  const { workers = coreCount(), workerUrl } = options;
   if (!(Number.isInteger(workers) && workers >= 0 && workers <= 256)) {
     throw new RangeError(
       `createSearch: workers is ${workers}, expected an integer in [0, 256]. Leave it out for one per core.`,

@@ -10,18 +10,13 @@ export interface EncoderExports {
   blocksAddress(): number;
   codesAddress(): number;
   encode(count: number, expBias: number, importance: 0 | 1 | 2): void;
-  /** The parts of `encode`, for those who score elsewhere. */
+  /** For those who score elsewhere: what they score by, and the two halves of what is left of `encode`. */
   prepareScoring(importance: 0 | 1): void;
   coefficientsAddress(): number;
   patternsAddress(): number;
-  largestGroupsAddress(): number;
-  bound(first: number, lanes: number, expBias: number): void;
-  thresholdsAddress(): number;
-  hitCountsAddress(): number;
-  hitsAddress(): number;
-  hitScoresAddress(): number;
-  finish(first: number, lanes: number, expBias: number): void;
-  encodeLanes(first: number, lanes: number, expBias: number): void;
+  inbox(bytes: number): number;
+  bound(count: number, expBias: number, importance: 0 | 1): void;
+  finish(count: number, expBias: number, importance: 0 | 1): void;
 }
 
 /** Blocks that one call codes at most; fewer where there are more seeds, so that it takes some 10 ms. */
@@ -40,8 +35,15 @@ export function encoderSetup(
   return [C, P, K, taps, decimation, nSeeds, rules.indexOf(exponentRule), capacity];
 }
 
-/** Some blocks to be coded by one encoder at once. */
+/** Some blocks to be coded by one encoder at once, or for a part of the way. */
 export interface EncoderTile {
+  /**
+   * `bound`: from groups of seeds with the largest scores, i32 [n] in `inbox`, to the scores from which on a seed may win and
+   * the best codes so far. `finish`: from these codes and the groups that reach the scores to the best codes. Both as in
+   * assembly/encode/index.ts. @default all of it
+   */
+  readonly stage?: "bound" | "finish";
+  readonly inbox?: Uint8Array<ArrayBuffer>;
   readonly setup: readonly number[];
   /** [n, C] */
   readonly blocks: Float32Array<ArrayBuffer>;
@@ -61,7 +63,7 @@ export function createEncoder(module: WebAssembly.Module): EncoderExports {
 }
 
 /**
- * The codes of a tile, as the module writes them: `readCodes` takes them apart.
+ * The codes of a tile, as the module writes them: `readCodes` takes them apart. Of stage `bound` what it leaves in the inbox.
  *
  * The program of the workers has the same steps, in `worker-source.ts`.
  *
@@ -69,20 +71,30 @@ export function createEncoder(module: WebAssembly.Module): EncoderExports {
  */
 export function encodeTile(
   encoder: EncoderExports,
-  { setup, blocks, importance, expBias }: EncoderTile,
+  { stage, inbox, setup, blocks, importance, expBias }: EncoderTile,
 ): ArrayBuffer {
-  if (!encoder.configure(...setup)) {
+  const [C = 0, P = 0] = setup;
+  const count = blocks.length / C;
+  const left = count * (4 + foundBytes(P));
+  const box = encoder.configure(...setup) && encoder.inbox(Math.max(left, inbox?.length ?? 0));
+  if (!box) {
     throw new OutOfMemoryError(
       `lfsr encoder: the tables for (C, P, K) = (${setup.slice(0, 3)}) do not fit into memory. Use a smaller K.`,
     );
   }
-  const [C = 0, P = 0] = setup;
-  const count = blocks.length / C;
   new Float32Array(encoder.memory.buffer, encoder.blocksAddress()).set(blocks);
   if (importance) new Float64Array(encoder.memory.buffer, encoder.importanceAddress()).set(importance);
-  encoder.encode(count, expBias, importance === undefined ? 0 : importance.length === C ? 1 : 2);
+  if (inbox) new Uint8Array(encoder.memory.buffer, box).set(inbox);
+  if (stage) encoder[stage](count, expBias, importance ? 1 : 0);
+  else encoder.encode(count, expBias, importance === undefined ? 0 : importance.length === C ? 1 : 2);
+  if (stage === "bound") return encoder.memory.buffer.slice(box, box + left);
   const codes = encoder.codesAddress();
   return encoder.memory.buffer.slice(codes, codes + count * codeBytes(P));
+}
+
+/** Bytes of the best code so far of one block: error f64, seed, exponent, order, coefficients i32 [P], up to a multiple of 8. */
+export function foundBytes(P: number): number {
+  return 24 + 8 * Math.ceil(P / 2);
 }
 
 /** Bytes of one block's code: seed u32, exponent code u32, error f64, coefficients i8 [P], up to a multiple of 8. */

@@ -20,13 +20,18 @@ function receive({ module, tile }) {
 if (inNode) port.on("message", receive);
 else self.onmessage = (event) => receive(event.data);
 
-function encode({ setup, blocks, importance, expBias }) {
-  if (!encoder.configure(...setup)) throw new Error("the tables for (C, P, K) = (" + setup.slice(0, 3) + ") do not fit into memory");
+function encode({ stage, inbox, setup, blocks, importance, expBias }) {
   const [C, P] = setup;
   const count = blocks.length / C;
+  const left = count * (28 + 8 * Math.ceil(P / 2));
+  const box = encoder.configure(...setup) && encoder.inbox(Math.max(left, inbox ? inbox.length : 0));
+  if (!box) throw new Error("the tables for (C, P, K) = (" + setup.slice(0, 3) + ") do not fit into memory");
   new Float32Array(encoder.memory.buffer, encoder.blocksAddress()).set(blocks);
   if (importance) new Float64Array(encoder.memory.buffer, encoder.importanceAddress()).set(importance);
-  encoder.encode(count, expBias, importance === undefined ? 0 : importance.length === C ? 1 : 2);
+  if (inbox) new Uint8Array(encoder.memory.buffer, box).set(inbox);
+  if (stage) encoder[stage](count, expBias, importance ? 1 : 0);
+  else encoder.encode(count, expBias, importance === undefined ? 0 : importance.length === C ? 1 : 2);
+  if (stage === "bound") return encoder.memory.buffer.slice(box, box + left);
   const codes = encoder.codesAddress();
   return encoder.memory.buffer.slice(codes, codes + count * (16 + 8 * Math.ceil(P / 8)));
 }

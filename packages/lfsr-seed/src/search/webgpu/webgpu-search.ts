@@ -1,136 +1,208 @@
-import { throwIfAborted } from "@corenet/core";
+import { abortable, throwIfAborted } from "@corenet/core";
+import { startWorker } from "@corenet/core/platform";
 import {
   type BlockBatch,
   type BlockCodes,
-  type BlockSearch,
   type BlockSearchOptions,
   emptyBlockCodes,
 } from "../../codec/block-search.ts";
 import type { LfsrConfig } from "../../codec/config.ts";
-import { codeBytes, createEncoder, type EncoderExports, encoderSetup, readCodes } from "../encoder.ts";
+import { coreCount, createSearch, type SearchOptions } from "../create-search.ts";
+import {
+  createEncoder,
+  type EncoderExports,
+  type EncoderTile,
+  encoderSetup,
+  encodeTile,
+  foundBytes,
+  readCodes,
+} from "../encoder.ts";
 import { encoderModule } from "../encoder-module.ts";
-import { threadSearch } from "../thread-search.ts";
+import { WorkerPool } from "../worker-pool.ts";
+import type { WorkerSearch } from "../worker-search.ts";
 import { GROUP, hitsShader, largestShader, RUN, scoreShader, WORKGROUP } from "./shaders.ts";
 
 /** Blocks scored at once: their maxima take 64 MiB where K is 16. */
 const BATCH = 4096;
-/** Blocks that the encoder module codes at once. */
-const LANES = 16;
-const MAX_HITS = 256;
+/** Batches on their way at once: while one is scored, others are decided on by the workers, or read. */
+const SLOTS = 3;
+/** Blocks that a worker gets at once: a millisecond's work. */
+const TILE = 512;
 const WARM = 32;
 
-export interface WebGpuSearch extends BlockSearch {
-  /** Frees what the search holds on the device, which stays with its owner. */
-  dispose(): void;
-  [Symbol.dispose](): void;
-}
+/** Dispose it to free what it holds on the device, which stays with its owner, and to end its workers. */
+export type WebGpuSearch = WorkerSearch;
 
 /**
- * The search with its scores on a GPU: float32 there, and what may win is decided in float64 here, so that the codes
- * are those of every other search. The device is lent, not owned. What needs another search (an importance for each
- * weight, C above 16, P above 4, K outside 10..17) goes to the calling thread.
+ * The search with its scores on a GPU: float32 there, and what may win is decided in float64 on worker threads, so that the
+ * codes are those of every other search. The device is lent, not owned. What needs another search (an importance for each
+ * weight, C above 16, P above 4, K outside 10..17) is left to the workers alone.
  *
  * A seed costs about 12 operations and C / 4 reads of workgroup memory for each block, 65535 seeds and 8 weights a
- * block 98 k operations a weight; the CPU then takes some 6 us a block.
+ * block 98 k operations a weight; of the 4096 groups of seeds that a block has then about five are left to the workers, some
+ * 5 us of one core a block.
  */
-export async function webGpuSearch(device: GPUDevice): Promise<WebGpuSearch> {
+export async function webGpuSearch(device: GPUDevice, options: SearchOptions = {}): Promise<WebGpuSearch> {
   const module = await encoderModule();
-  const alone = threadSearch(module);
   const encoder = createEncoder(module);
-  let scorer: Scorer | undefined;
+  const others = await createSearch(options);
+  const pool = new WorkerPool({
+    module,
+    workers: options.workers ?? coreCount(),
+    workerUrl: options.workerUrl,
+    start: startWorker,
+  });
+  const slots = new Slots();
 
-  const dispose = () => {
-    scorer?.dispose();
-    scorer = undefined;
+  const dispose = async () => {
+    slots.dispose();
+    await Promise.all([others.dispose(), pool.stop()]);
   };
 
   return {
-    batchBlocks: BATCH,
-    async search(batch, options) {
-      const { config, signal } = options;
+    batchBlocks: BATCH * SLOTS,
+    async search(batch, searchOptions) {
+      const { config, signal } = searchOptions;
       const { C, P, K } = config;
+      throwIfAborted(signal);
       const isShared = batch.importance === undefined || batch.importance.length === C;
-      if (!isShared || C > 16 || P > 4 || K < 10 || K > 17) return alone.search(batch, options);
-      const setup = encoderSetup(options, BATCH);
-      const key = `${setup}: ${batch.importance}`;
-      encoder.configure(...setup);
-      if (batch.importance) {
-        new Float64Array(encoder.memory.buffer, encoder.importanceAddress()).set(batch.importance);
-      }
-      encoder.prepareScoring(batch.importance ? 1 : 0);
-      if (scorer?.key !== key) {
-        dispose();
-        scorer = new Scorer(device, config, encoder, key);
-      }
+      if (!isShared || C > 16 || P > 4 || K < 10 || K > 17) return others.search(batch, searchOptions);
+      const hasWorkers = options.workers !== 0 && (await abortable(pool.start(), signal));
+      const owner = {};
+      const stop = new AbortController();
       const codes = emptyBlockCodes(batch.blocks.length / C, config);
-      for (let first = 0; first < codes.seeds.length; first += BATCH) {
-        throwIfAborted(signal);
-        const blocks = batch.blocks.subarray(first * C, (first + BATCH) * C);
-        await searchBatch(scorer, encoder, { blocks, importance: batch.importance }, options, first, codes);
+      const run = (tile: EncoderTile) =>
+        hasWorkers
+          ? abortable(pool.run(tile, owner), stop.signal)
+          : Promise.resolve(encodeTile(encoder, tile));
+      const makeScorer = () => {
+        encoder.configure(...encoderSetup(searchOptions, TILE));
+        if (batch.importance)
+          new Float64Array(encoder.memory.buffer, encoder.importanceAddress()).set(batch.importance);
+        encoder.prepareScoring(batch.importance ? 1 : 0);
+        return new Scorer(device, config, encoder);
+      };
+      const all = Array.from({ length: Math.ceil(codes.seeds.length / BATCH) }, async (_, i) => {
+        const first = i * BATCH;
+        const blocks = batch.blocks.slice(first * C, (first + BATCH) * C);
+        await slots.use(`${encoderSetup(searchOptions, TILE)}: ${batch.importance}`, makeScorer, (scorer) =>
+          searchBatch(scorer, run, { blocks, importance: batch.importance }, searchOptions, first, codes),
+        );
+      });
+      const alive = setInterval(() => {}, 2 ** 30); // workers do not keep a Node process alive: waiting for them must
+      try {
+        await abortable(Promise.all(all), signal);
+      } catch (reason) {
+        stop.abort(reason); // batches under way end, and free their scorers
+        await pool.cancel(owner);
+        throw reason;
+      } finally {
+        clearInterval(alive);
       }
       return codes;
     },
     dispose,
-    [Symbol.dispose]: dispose,
+    [Symbol.asyncDispose]: dispose,
   };
+}
+
+/** Scorers for one configuration and importance, SLOTS at most, each lent to one batch at a time. */
+class Slots {
+  #key = "";
+  #lent = 0;
+  readonly #free: Scorer[] = [];
+  readonly #waiting: (() => void)[] = [];
+
+  async use(key: string, make: () => Scorer, work: (scorer: Scorer) => Promise<void>): Promise<void> {
+    const fits = () => this.#lent === 0 || (key === this.#key && this.#lent < SLOTS);
+    while (!fits()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    if (key !== this.#key) {
+      this.dispose();
+      this.#key = key;
+    }
+    this.#lent++;
+    const scorer = this.#free.pop() ?? make();
+    try {
+      await work(scorer);
+    } finally {
+      if (key === this.#key) this.#free.push(scorer);
+      else scorer.dispose();
+      this.#lent--;
+      for (const wake of this.#waiting.splice(0)) wake();
+    }
+  }
+
+  dispose(): void {
+    for (const scorer of this.#free.splice(0)) scorer.dispose();
+    this.#key = "";
+  }
 }
 
 /** Up to BATCH blocks, all the way. */
 async function searchBatch(
   scorer: Scorer,
-  encoder: EncoderExports,
+  run: (tile: EncoderTile) => Promise<ArrayBuffer>,
   { blocks, importance }: BlockBatch,
-  { config, expBias, signal }: BlockSearchOptions,
+  options: BlockSearchOptions,
   first: number,
   codes: BlockCodes,
 ): Promise<void> {
+  const { config, expBias, signal } = options;
   const { C, P } = config;
   const n = blocks.length / C;
+  throwIfAborted(signal);
   const largest = await scorer.score(scaledBlocks(blocks, importance, C), n);
   throwIfAborted(signal);
+  const setup = encoderSetup(options, TILE);
+  const tiles = Array.from({ length: Math.ceil(n / TILE) }, (_, i) => {
+    const [from, to] = [i * TILE, Math.min(n, (i + 1) * TILE)];
+    return { from, to, work: { setup, expBias, importance, blocks: blocks.slice(from * C, to * C) } };
+  });
 
-  const { buffer } = encoder.memory;
-  new Float32Array(buffer, encoder.blocksAddress()).set(blocks);
-  const largestGroups = new Uint32Array(buffer, encoder.largestGroupsAddress(), LANES);
-  const laneThresholds = new Float32Array(buffer, encoder.thresholdsAddress(), LANES);
   const thresholds = new Float32Array(BATCH).fill(Infinity);
-  for (let block = 0; block < n; block += LANES) {
-    largestGroups.set(largest.subarray(block, block + LANES));
-    encoder.bound(block, Math.min(LANES, n - block), expBias);
-    thresholds.set(laneThresholds, block);
-  }
+  const bounds = await Promise.all(
+    tiles.map(({ from, to, work }) =>
+      run({ ...work, stage: "bound", inbox: bytesOf(largest.slice(from, to)) }),
+    ),
+  );
+  for (const [i, { from, to }] of tiles.entries())
+    thresholds.set(new Float32Array(bounds[i] as ArrayBuffer, 0, to - from), from);
+  throwIfAborted(signal);
 
   const hits = await scorer.hits(thresholds);
   throwIfAborted(signal);
-  for (let block = 0; block < n; block += LANES) {
-    const lanes = Math.min(LANES, n - block);
-    if (hits && putHits(encoder, hits, block, lanes)) encoder.finish(block, lanes, expBias);
-    else encoder.encodeLanes(block, lanes, expBias);
-  }
-  const address = encoder.codesAddress();
-  readCodes(buffer.slice(address, address + n * codeBytes(P)), config, first, codes);
+  await Promise.all(
+    tiles.map(async ({ from, to, work }, i) => {
+      const found = new Uint8Array(bounds[i] as ArrayBuffer, 4 * (to - from), (to - from) * foundBytes(P));
+      const tile: EncoderTile = hits
+        ? { ...work, stage: "finish", inbox: hitsInbox(hits, from, to, found) }
+        : work;
+      readCodes(await run(tile), config, first + from, codes);
+    }),
+  );
 }
 
-/** Gives the encoder the hits of its lanes. False where one has more than it takes. */
-function putHits(
-  encoder: EncoderExports,
+function bytesOf(numbers: Uint32Array<ArrayBuffer>): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(numbers.buffer, numbers.byteOffset, numbers.byteLength);
+}
+
+/** What stage `finish` takes of blocks [from, to). */
+function hitsInbox(
   { begins, groups, scores }: Hits,
-  block: number,
-  lanes: number,
-): boolean {
-  const { buffer } = encoder.memory;
-  const counts = new Int32Array(buffer, encoder.hitCountsAddress(), LANES);
-  const laneGroups = new Uint32Array(buffer, encoder.hitsAddress(), LANES * MAX_HITS);
-  const laneScores = new Float32Array(buffer, encoder.hitScoresAddress(), LANES * MAX_HITS);
-  for (let lane = 0; lane < lanes; lane++) {
-    const begin = begins[block + lane] as number;
-    const end = begins[block + lane + 1] as number;
-    if (end - begin > MAX_HITS) return false;
-    counts[lane] = end - begin;
-    laneGroups.set(groups.subarray(begin, end), lane * MAX_HITS);
-    laneScores.set(scores.subarray(begin, end), lane * MAX_HITS);
-  }
-  return true;
+  from: number,
+  to: number,
+  found: Uint8Array,
+): Uint8Array<ArrayBuffer> {
+  const [begin, end] = [begins[from] as number, begins[to] as number];
+  const inbox = new Uint8Array(found.length + 4 * (to - from + 1) + 8 * (end - begin));
+  inbox.set(found);
+  const words = new Uint32Array(inbox.buffer, found.length);
+  for (let block = from; block <= to; block++) words[block - from] = (begins[block] as number) - begin;
+  words.set(groups.subarray(begin, end), to - from + 1);
+  new Float32Array(inbox.buffer, found.length + 4 * (to - from + 1 + end - begin)).set(
+    scores.subarray(begin, end),
+  );
+  return inbox;
 }
 
 /** `h w / sqrt(sum h w^2) / sqrt(sum h)` [C, BATCH]: a block has norm 1, and so have vectors of signs. */
@@ -163,7 +235,6 @@ const hitRoom = 64 * BATCH;
 
 /** What lies on the device for one configuration and importance. */
 class Scorer {
-  readonly key: string;
   readonly #device: GPUDevice;
   readonly #groups: number;
   #blocks = 0;
@@ -181,9 +252,8 @@ class Scorer {
   >;
   readonly #pipelines: Record<"score" | "largest" | "hits", GPUComputePipeline>;
 
-  constructor(device: GPUDevice, config: LfsrConfig, encoder: EncoderExports, key: string) {
+  constructor(device: GPUDevice, config: LfsrConfig, encoder: EncoderExports) {
     const { C, P, K } = config;
-    this.key = key;
     this.#device = device;
     this.#groups = Math.ceil((2 ** K - 1) / GROUP);
     const steps = this.#groups * GROUP;
@@ -225,7 +295,7 @@ class Scorer {
   }
 
   /** Scores `blocks` blocks, weights [C, BATCH]; returns the group of the largest score of each. */
-  async score(weights: Float32Array<ArrayBuffer>, blocks: number): Promise<Uint32Array> {
+  async score(weights: Float32Array<ArrayBuffer>, blocks: number): Promise<Uint32Array<ArrayBuffer>> {
     this.#blocks = blocks;
     const buffers = this.#buffers;
     this.#device.queue.writeBuffer(buffers.weights, 0, weights);
