@@ -19,10 +19,25 @@ const OUTPUTS: i32 = 96;
 @inline
 const COLUMNS: i32 = 512;
 
-/** In front of a block's table: the addresses of six pixels of the target, how many numbers a segment has, and a gap. */
+/**
+ * In front of a block's table, of six pixels: where they are in the target; where their images are in the source, and which
+ * row and column of it their first tap meets; then how many numbers a segment has, and a gap.
+ */
 // @ts-ignore: decorator
 @inline
-const HEAD: usize = 32;
+const HEAD: usize = 112;
+// @ts-ignore: decorator
+@inline
+const IMAGE: usize = 24;
+// @ts-ignore: decorator
+@inline
+const ROW: usize = 48;
+// @ts-ignore: decorator
+@inline
+const COLUMN: usize = 72;
+// @ts-ignore: decorator
+@inline
+const LENGTH: usize = 96;
 /** Bytes of the addresses of one segment in six rows. */
 // @ts-ignore: decorator
 @inline
@@ -140,40 +155,62 @@ export function convScratchBytes(walk: usize, rows: i32): usize {
   return packedTileBytes() + zeroBytes(w.tapsAcross * depthOf(w)) + <usize>blocks(rows, 6) * blockTableBytes(w);
 }
 
+/** The heads of the tables, `bytes` apart, of `count` visited pixels from `pixel` on; the last one fills up its block. */
+function placePixels(w: Walk, table: usize, bytes: usize, source: usize, target: usize, pixel: i32, count: i32): void {
+  let j = pixel % w.columns;
+  let i = (pixel / w.columns) % w.rows;
+  let image = pixel / (w.columns * w.rows);
+  for (let p = 0; p < count; p += 6) {
+    for (let lane: usize = 0; lane < LINE; lane += 4) {
+      store<u32>(table + lane, <u32>(target + targetAt(w, image, i, j)));
+      store<u32>(table + IMAGE + lane, <u32>(source + sourceAt(w, image, 0, 0)));
+      store<i32>(table + ROW + lane, i * w.down + w.top);
+      store<i32>(table + COLUMN + lane, j * w.across + w.left);
+      if (p + <i32>(lane >> 2) + 1 >= count) continue;
+      if (++j == w.columns) {
+        j = 0;
+        if (++i == w.rows) {
+          i = 0;
+          image++;
+        }
+      }
+    }
+    table += bytes;
+  }
+}
+
 /**
- * The table of six visited pixels from `pixel` on, of which `count` are there: where they are, and where the numbers of
- * each of their taps. Where no tap falls beside the image, and taps lie side by side, those of a row are one segment.
+ * The table of six pixels behind its head: where the numbers of each of their taps are. Where no tap falls beside the image,
+ * and taps lie side by side, those of a row are one segment.
  */
-function fillTable(w: Walk, table: usize, source: usize, target: usize, zeros: usize, pixel: i32, count: i32): void {
+function fillTable(w: Walk, table: usize, zeros: usize): void {
   const depth = depthOf(w);
   const inside = w.sourceWidth - (w.tapsAcross - 1) * w.tapAcross;
   let joined = w.tapAcross == 1 && w.groups == 1;
-  for (let lane = 0; lane < 6; lane++) {
-    const at = pixel + min(lane, count - 1);
-    const j = at % w.columns;
-    const i = (at / w.columns) % w.rows;
-    const image = at / (w.columns * w.rows);
-    store<u32>(table + (<usize>lane << 2), <u32>(target + targetAt(w, image, i, j)));
-    const column = j * w.across + w.left;
+  for (let lane: usize = 0; lane < LINE; lane += 4) {
+    const column = load<i32>(table + COLUMN + lane);
     if (column < 0 || column >= inside) joined = false;
   }
   const segments = joined ? 1 : w.tapsAcross; // of a row of taps
-  store<i32>(table + 24, joined ? w.tapsAcross * depth : depth);
-  for (let lane = 0; lane < 6; lane++) {
-    const at = pixel + min(lane, count - 1);
-    const j = at % w.columns;
-    const i = (at / w.columns) % w.rows;
-    const image = at / (w.columns * w.rows);
-    let entry = table + HEAD + (<usize>lane << 2);
+  store<i32>(table + LENGTH, joined ? w.tapsAcross * depth : depth);
+  const rowBytes = <usize>w.sourceWidth * <usize>w.sourceChannels << 2;
+  for (let lane: usize = 0; lane < LINE; lane += 4) {
+    const image = <usize>load<u32>(table + IMAGE + lane);
+    const first = load<i32>(table + COLUMN + lane);
+    let row = load<i32>(table + ROW + lane);
+    let entry = table + HEAD + lane;
     for (let t = 0; t < w.tapsDown; t++) {
-      const row = i * w.down + w.top + t * w.tapDown;
       const isRow = <u32>row < <u32>w.sourceHeight;
+      const line = image + <usize>row * rowBytes;
+      let column = first;
       for (let s = 0; s < segments; s++) {
-        const column = j * w.across + w.left + s * w.tapAcross;
         const isPixel = isRow && <u32>column < <u32>w.sourceWidth;
-        store<u32>(entry, <u32>(isPixel ? source + sourceAt(w, image, row, column) : zeros));
+        const at = line + (<usize>column * <usize>w.sourceChannels << 2);
+        store<u32>(entry, <u32>(isPixel ? at : zeros));
+        column += w.tapAcross;
         entry += LINE;
       }
+      row += w.tapDown;
     }
   }
 }
@@ -200,7 +237,7 @@ function tile(table: usize, panel: usize, from: i32, to: i32, column: usize, row
   }
   let c00 = a, c01 = b0, c10 = a, c11 = b0, c20 = a, c21 = b0;
   let c30 = a, c31 = b0, c40 = a, c41 = b0, c50 = a, c51 = b0;
-  const length = load<i32>(table, 24);
+  const length = load<i32>(table, LENGTH);
   let left = to - from;
   if (left > 0) {
     const segment = from / length;
@@ -358,9 +395,10 @@ export function convolve(
     if (filled != task / perRow) {
       filled = task / perRow;
       const from = source + (<usize>(g * depth) << 2), to = target + (<usize>(g * width) << 2);
+      placePixels(w, table, tableBytes, from, to, first, count);
       let at = table;
       for (let r = 0; r < count; r += 6) {
-        fillTable(w, at, from, to, zeros, first + r, min(6, count - r));
+        fillTable(w, at, zeros);
         at += tableBytes;
       }
     }
@@ -399,17 +437,22 @@ function fillTaps(w: Walk, table: usize, source: usize, zeros: usize, pixel: i32
     let j = pixel % w.columns;
     let i = (pixel / w.columns) % w.rows;
     let image = pixel / (w.columns * w.rows);
-    for (let p = 0; p < count; p++) {
+    const step = <usize>(w.across * w.sourceChannels) << 2;
+    for (let p = 0; p < count; ) {
+      const end = min(count, p + w.columns - j); // of this row
       const row = i * w.down + w.top + t * w.tapDown;
-      const column = j * w.across + w.left + s * w.tapAcross;
-      const isPixel = <u32>row < <u32>w.sourceHeight && <u32>column < <u32>w.sourceWidth;
-      store<u32>(table + (<usize>p << 2), <u32>(isPixel ? source + sourceAt(w, image, row, column) : zeros));
-      if (++j == w.columns) {
-        j = 0;
-        if (++i == w.rows) {
-          i = 0;
-          image++;
-        }
+      const width = <u32>row < <u32>w.sourceHeight ? <u32>w.sourceWidth : 0;
+      let column = j * w.across + w.left + s * w.tapAcross;
+      let at = source + sourceAt(w, image, row, column);
+      for (; p < end; p++) {
+        store<u32>(table + (<usize>p << 2), <u32>(<u32>column < width ? at : zeros));
+        column += w.across;
+        at += step;
+      }
+      j = 0;
+      if (++i == w.rows) {
+        i = 0;
+        image++;
       }
     }
     table += DEPTH << 2;
