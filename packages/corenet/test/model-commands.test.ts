@@ -232,7 +232,7 @@ test("quantize and export write what loads again", async () => {
     "BF16",
   );
   const gguf = await corenet(["export", "--model", model, "--out", "model.gguf"]);
-  expect(gguf.stderr).toContain("has no tokenizer.model, which llama.cpp needs");
+  expect(gguf.stderr).toContain("has no tokenizer.model and no tokenizer.json, and llama.cpp needs");
 });
 
 test("chat and export answer in JSON alone", async () => {

@@ -17,10 +17,15 @@ import type { OpenElmConfig } from "./config.ts";
 import type { OpenElm } from "./open-elm.ts";
 import { valuesOf } from "./save.ts";
 
-/** A SentencePiece vocabulary, as llama.cpp's tokenizer "llama" wants it. */
+/**
+ * A vocabulary as llama.cpp's tokenizers want it: SentencePiece's ("llama"), or with `merges` a byte-level one as GPT-2's
+ * ("gpt2"). See `tokenizerVocabulary`.
+ */
 export interface GgufVocabulary {
-  /** The text of each id: pieces with "▁" for a space, bytes as `<0x0A>`. */
+  /** The text of each id: pieces with "▁" for a space, bytes as `<0x0A>`; byte-level, bytes as printable characters. */
   readonly tokens: readonly string[];
+  /** Byte-level: pairs of tokens that are joined, "a b", the first to be joined first. @default SentencePiece's scores */
+  readonly merges?: readonly string[];
   /** Of each id: the higher is merged first. @default 0 for all */
   readonly scores?: readonly number[];
   /** Of each id: 1 normal, 2 unknown, 3 control, 6 byte. @default told from the text */
@@ -31,6 +36,8 @@ export interface GgufVocabulary {
   readonly eos?: number;
   /** @default 0 */
   readonly unknown?: number;
+  /** Whether bos stands in front of a text. @default true */
+  readonly addBos?: boolean;
 }
 
 export interface ExportGgufOptions {
@@ -77,7 +84,7 @@ function ggufMetadata(
   { name, dtype }: { name: string; dtype: NonNullable<ExportGgufOptions["dtype"]> },
 ): GgufMetadata {
   const { layers, headDim, modelDim, contextLength, ropeBase, rmsNormEps } = config;
-  const { tokens, scores, types, bos = 1, eos = 2, unknown = 0 } = vocabulary;
+  const { tokens, scores, types, merges, bos = 1, eos = 2, unknown = 0, addBos = true } = vocabulary;
   const u32 = (value: number) => ({ type: "u32", value }) as const;
   const f32 = (value: number) => ({ type: "f32", value }) as const;
   const perLayer = (count: (layer: OpenElmConfig["layers"][number]) => number) =>
@@ -98,15 +105,17 @@ function ggufMetadata(
     "openelm.rope.dimension_count": u32(headDim),
     "openelm.rope.freq_base": f32(ropeBase),
     "openelm.attention.layer_norm_rms_epsilon": f32(rmsNormEps),
-    "tokenizer.ggml.model": "llama",
-    "tokenizer.ggml.pre": "default",
+    "tokenizer.ggml.model": merges ? "gpt2" : "llama",
+    "tokenizer.ggml.pre": merges ? "gpt-2" : "default",
     "tokenizer.ggml.tokens": tokens,
-    "tokenizer.ggml.scores": Float32Array.from(scores ?? tokens.map(() => 0)),
+    ...(merges
+      ? { "tokenizer.ggml.merges": merges }
+      : { "tokenizer.ggml.scores": Float32Array.from(scores ?? tokens.map(() => 0)) }),
     "tokenizer.ggml.token_type": Int32Array.from(types ?? tokens.map(typeOf(vocabulary))),
-    "tokenizer.ggml.bos_token_id": u32(bos),
+    ...(addBos ? { "tokenizer.ggml.bos_token_id": u32(bos) } : {}),
     "tokenizer.ggml.eos_token_id": u32(eos),
-    "tokenizer.ggml.unknown_token_id": u32(unknown),
-    "tokenizer.ggml.add_bos_token": true,
+    ...(merges ? {} : { "tokenizer.ggml.unknown_token_id": u32(unknown) }),
+    "tokenizer.ggml.add_bos_token": addBos,
     "tokenizer.ggml.add_eos_token": false,
   };
 }
@@ -187,7 +196,8 @@ function encode(
   return toGgufBlocks(quantizeRows(values, { ...size, format: dtype === "Q8_0" ? "int8" : "int4" }));
 }
 
-function checkVocabulary({ tokens, scores, types }: GgufVocabulary, { vocabSize }: OpenElmConfig): void {
+function checkVocabulary(vocabulary: GgufVocabulary, { vocabSize }: OpenElmConfig): void {
+  const { tokens, scores, types, merges } = vocabulary;
   if (tokens.length === 0 || tokens.length > vocabSize) {
     throw new RangeError(
       `exportGguf: the vocabulary has ${tokens.length} tokens, expected 1 to ${vocabSize}, the rows of the embedding. ` +
@@ -201,7 +211,8 @@ function checkVocabulary({ tokens, scores, types }: GgufVocabulary, { vocabSize 
       );
     }
   }
-  const lacking = ["<0x0A>", "▁"].filter((piece) => !tokens.includes(piece));
+  const needed = merges ? ["Ċ"] : ["<0x0A>", "▁"]; // the line end, and the space
+  const lacking = needed.filter((piece) => !tokens.includes(piece));
   if (lacking.length > 0) {
     throw new RangeError(
       `exportGguf: the vocabulary lacks ${lacking.join(" and ")}, which llama.cpp does not load without. ` +

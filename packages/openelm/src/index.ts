@@ -8,6 +8,7 @@ export {
 } from "./config.ts";
 export { cacheFloatsPerToken, countMultiplyAdds, type ForwardCost } from "./cost.ts";
 export { type ExportGgufOptions, exportGguf, type GgufVocabulary } from "./export-gguf.ts";
+export { tokenizerVocabulary } from "./gguf-vocabulary.ts";
 export {
   type AnswerSampleOptions,
   answerSample,

@@ -1,23 +1,36 @@
 import { IoError } from "@corenet/core";
-import { fileSource, openModelFiles, parseSentencePiece } from "@corenet/formats";
-import type { GgufVocabulary } from "@corenet/openelm";
+import {
+  type ByteSource,
+  borrowedSource,
+  fileSource,
+  loadTokenizer,
+  openModelFiles,
+  parseSentencePiece,
+  readJson,
+} from "@corenet/formats";
+import { type GgufVocabulary, tokenizerVocabulary } from "@corenet/openelm";
 
 /**
- * The vocabulary that a GGUF file carries, from the SentencePiece model beside a checkpoint.
+ * The vocabulary that a GGUF file carries, from the tokenizer beside a checkpoint: its `tokenizer.model`, else its
+ * `tokenizer.json`.
  *
- * @param from - a folder, `hf:owner/name`, or a `tokenizer.model` itself
- * @throws IoError when there is none: a tokenizer.json lacks the scores that llama.cpp wants
+ * @param from - a folder, `hf:owner/name`, or one of those files itself
+ * @throws IoError when there is none
+ * @throws FormatError when it is of a kind that llama.cpp does not have
  */
 export async function ggufVocabulary(from: string, signal: AbortSignal): Promise<GgufVocabulary> {
-  const isFile = from.endsWith(".model") && !/^(?:hf|https?):/.test(from);
+  const isFile = /\.(?:model|json)$/.test(from) && !/^(?:hf|https?):/.test(from);
   const sources = isFile
     ? [await fileSource(from)]
-    : await openModelFiles(from, { files: ["tokenizer.model"], signal });
+    : await openModelFiles(from, { files: ["tokenizer*.json", "tokenizer.model"], signal });
+  const named = (ending: string) => sources.find(({ name }) => name.endsWith(ending));
   try {
-    const source = sources.find(({ name }) => name.endsWith(".model"));
-    if (source) return vocabularyOf(await source.read(0, source.size, { signal }), source.name);
+    const model = named(".model");
+    if (model) return fromModel(await model.read(0, model.size, { signal }), model.name);
+    const json = named("tokenizer.json");
+    if (json) return await fromJson(json, sources, signal);
     throw new IoError(
-      `export: ${from} has no tokenizer.model, which llama.cpp needs in a GGUF file. ` +
+      `export: ${from} has no tokenizer.model and no tokenizer.json, and llama.cpp needs a tokenizer in a GGUF file. ` +
         "Name that of Llama 2: --tokenizer=tokenizer.model.",
       { path: from },
     );
@@ -26,7 +39,7 @@ export async function ggufVocabulary(from: string, signal: AbortSignal): Promise
   }
 }
 
-function vocabularyOf(bytes: Uint8Array, name: string): GgufVocabulary {
+function fromModel(bytes: Uint8Array, name: string): GgufVocabulary {
   const { pieces, bosId, eosId, unkId } = parseSentencePiece(bytes, name);
   return {
     tokens: pieces.map(({ piece }) => piece),
@@ -34,4 +47,17 @@ function vocabularyOf(bytes: Uint8Array, name: string): GgufVocabulary {
     types: pieces.map(({ type }) => type), // llama.cpp's numbers are SentencePiece's
     ...{ bos: bosId, eos: eosId, unknown: unkId },
   };
+}
+
+async function fromJson(
+  json: ByteSource,
+  sources: readonly ByteSource[],
+  signal: AbortSignal,
+): Promise<GgufVocabulary> {
+  const { bosId, eosId } = await loadTokenizer(sources, { signal });
+  return tokenizerVocabulary(await readJson(borrowedSource(json), { signal }), {
+    ...(bosId === undefined ? {} : { bosId }),
+    ...(eosId === undefined ? {} : { eosId }),
+    name: json.name,
+  });
 }
