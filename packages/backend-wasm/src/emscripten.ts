@@ -30,10 +30,7 @@ export async function startEmscripten(
   binary: Uint8Array<ArrayBuffer>,
   { shared }: { shared: boolean },
 ): Promise<EmscriptenModule> {
-  const imported: { default?: unknown } = await import(
-    "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js"
-  );
-  const factory = (imported.default ?? (imported as unknown)) as Factory;
+  const factory = await loadFactory();
   const restore = watchProcessHandlers();
   try {
     const module = shared
@@ -60,6 +57,14 @@ export async function startEmscripten(
   } finally {
     restore();
   }
+}
+
+/** Emscripten's glue. */
+export async function loadFactory(): Promise<Factory> {
+  const imported: { default?: unknown } = await import(
+    "@tensorflow/tfjs-backend-wasm/wasm-out/tfjs-backend-wasm.js"
+  );
+  return (imported.default ?? (imported as unknown)) as Factory;
 }
 
 function link(factory: Factory, binary: Uint8Array<ArrayBuffer>): Promise<EmscriptenModule> {

@@ -34,12 +34,16 @@ export interface TensorInfo {
   readonly dtype: string;
 }
 
+/** TensorFlow.js's backend class, and the kernels that our ops run. */
+export const loadTfjsKernels = (): Promise<typeof import("./generated/tfjs-wasm.ts")> =>
+  import("./generated/tfjs-wasm.ts");
+
 /**
  * Registers the kernels of TensorFlow.js that our ops run, and its backend over a module that we started. Kernels that an
  * app has registered itself, for ops of TensorFlow.js's own, stay.
  */
 export async function createTfjsBackend(module: EmscriptenModule): Promise<TfjsWasmBackend> {
-  const { Backend, kernels } = await import("./generated/tfjs-wasm.ts");
+  const { Backend, kernels } = await loadTfjsKernels();
   const backend = new Backend(module);
   if (engine().registryFactory.wasm) removeBackend("wasm");
   registerBackend("wasm", () => backend as object as KernelBackend, 2);

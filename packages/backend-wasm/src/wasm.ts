@@ -2,10 +2,10 @@ import { BackendError } from "@corenet/core";
 import type { Backend, RunningBackend, WasmModuleSource } from "@corenet/tensor";
 import { relaxedSimd as hasRelaxedSimd, simd } from "wasm-feature-detect";
 import { type BinarySource, loadBinary } from "./binary.ts";
-import { type EmscriptenModule, startEmscripten } from "./emscripten.ts";
+import { type EmscriptenModule, loadFactory, startEmscripten } from "./emscripten.ts";
 import { createHost } from "./host.ts";
 import { replaceStockKernels } from "./kernels/index.ts";
-import { createTfjsBackend, removeTfjsBackend } from "./tfjs.ts";
+import { createTfjsBackend, loadTfjsKernels, removeTfjsBackend } from "./tfjs.ts";
 
 export interface WasmOptions {
   /**
@@ -73,9 +73,9 @@ async function start(options: WasmOptions): Promise<RunningBackend> {
     );
   }
   const shared = threads > 1 && canShareMemory();
-  const module: EmscriptenModule = await startEmscripten(await loadBinary(binary), { shared });
-  const backend = await createTfjsBackend(module);
   const relaxed = relaxedSimd && (await hasRelaxedSimd());
+  const module: EmscriptenModule = await startEmscripten(await loadFiles(binary, relaxed), { shared });
+  const backend = await createTfjsBackend(module);
   const { host, dispose } = await createHost(module, backend, { threads, relaxed, workerUrl: worker });
   replaceStockKernels(host, host.instantiate(await host.compile(kernelModule)), backend);
   let over = false;
@@ -91,6 +91,16 @@ async function start(options: WasmOptions): Promise<RunningBackend> {
       removeTfjsBackend(backend);
     },
   };
+}
+
+/** The bytes of `binary`, with all else that a start reads: asked for together, a page waits for one answer, not for four. */
+async function loadFiles(
+  binary: BinarySource | undefined,
+  relaxed: boolean,
+): Promise<Uint8Array<ArrayBuffer>> {
+  const ourKernels = relaxed ? kernelModule.relaxed() : kernelModule.simd();
+  const [bytes] = await Promise.all([loadBinary(binary), loadFactory(), loadTfjsKernels(), ourKernels]);
+  return bytes;
 }
 
 function defaultThreads(): number {
