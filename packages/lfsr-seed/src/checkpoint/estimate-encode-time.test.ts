@@ -24,6 +24,12 @@ test("times the search, and multiplies", async () => {
   expect(ms).toBeCloseTo(1e9 / 128_000, 6);
 });
 
+test("the search that would be taken is timed", async () => {
+  const { weightsPerSecond, ms } = await estimateEncodeTime(2e6, { budgetMs: 50 });
+  expect(weightsPerSecond).toBeGreaterThan(0);
+  expect((ms / 1000) * weightsPerSecond).toBeCloseTo(2e6, 3);
+});
+
 test("says what is no count", async () => {
   await expect(estimateEncodeTime(Number.NaN)).rejects.toThrow("weights is NaN, expected a number >= 0");
 });

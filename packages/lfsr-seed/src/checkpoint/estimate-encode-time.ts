@@ -1,7 +1,7 @@
 import { Rng } from "@corenet/core";
 import type { BlockSearch } from "../codec/block-search.ts";
 import { type LfsrBits, type LfsrConfig, lfsrConfig } from "../codec/config.ts";
-import { referenceSearch } from "../codec/reference-search.ts";
+import { defaultSearch } from "../search/default-search.ts";
 
 export interface EncodeEstimate {
   readonly weightsPerSecond: number;
@@ -20,7 +20,7 @@ export async function estimateEncodeTime(
   options: {
     bits?: LfsrBits | undefined;
     config?: LfsrConfig | undefined;
-    /** @default referenceSearch(), one thread */
+    /** @default what `encodeTensor` takes for so many weights: workers on all cores */
     search?: BlockSearch | undefined;
     /** @default 500 */
     budgetMs?: number | undefined;
@@ -32,7 +32,21 @@ export async function estimateEncodeTime(
       `estimateEncodeTime: weights is ${weights}, expected a number >= 0. Count them first.`,
     );
   }
-  const { bits, config = lfsrConfig({ bits }), search = referenceSearch(), budgetMs = 500, signal } = options;
+  if (options.search) return estimateBy(options.search, weights, options);
+  await using search = await defaultSearch(weights);
+  return await estimateBy(search, weights, options);
+}
+
+async function estimateBy(
+  search: BlockSearch,
+  weights: number,
+  {
+    bits,
+    config = lfsrConfig({ bits }),
+    budgetMs = 500,
+    signal,
+  }: NonNullable<Parameters<typeof estimateEncodeTime>[1]>,
+): Promise<EncodeEstimate> {
   const { C, K } = config;
   const rng = new Rng("estimateEncodeTime");
   const run = async (n: number): Promise<number> => {
@@ -44,7 +58,7 @@ export async function estimateEncodeTime(
     );
     return performance.now() - began;
   };
-  await run(8);
+  await run(Math.min(512, search.batchBlocks)); // two workers at least make their tables
   // Batches grow to the size that the search likes, or until one fills the time.
   for (let n = 16; ; n *= 2) {
     const isFull = n >= search.batchBlocks;
