@@ -34,8 +34,12 @@ export class Recorder {
   readonly #checks: string[] = [];
   #mayReport = false;
 
-  constructor(device: GPUDevice) {
+  readonly #subgroups: boolean;
+
+  /** @param options.subgroups - whether reductions over a workgroup use them */
+  constructor(device: GPUDevice, { subgroups }: { subgroups: boolean }) {
     this.device = device;
+    this.#subgroups = subgroups;
     this.failures = new Failures(device, () => this.submit());
     this.pool = new BufferPool(device, this.failures, this);
     this.#staging = new Staging(device, this.failures);
@@ -158,7 +162,7 @@ export class Recorder {
   #compile(program: WgslProgram): Compiled {
     const known = this.#byProgram.get(program);
     if (known) return known;
-    const code = shaderText(program, this.#checkNumber(program));
+    const code = shaderText(program, { check: this.#checkNumber(program), subgroups: this.#subgroups });
     const compiled = this.#compiled.get(code) ?? this.#create(program, code);
     this.#compiled.set(code, compiled);
     this.#byProgram.set(program, compiled);

@@ -1,4 +1,5 @@
-import type { WgslProgram } from "@corenet/tensor";
+import { type WgslProgram, wgslReduce } from "@corenet/tensor";
+import { subgroupReduce } from "./subgroups.ts";
 
 /** Bytes of a uniform buffer that one run may use; the least that every device aligns to. */
 export const UNIFORM_BYTES = 256;
@@ -13,9 +14,16 @@ export function bindingNames({ reads, writes }: WgslProgram): string[] {
  * workgroups in one dimension, since a device allows only 65,535 of them in each of three.
  *
  * @param check - the number of what the program checks, for its reports
+ * @param subgroups - whether reductions over the workgroup use them
  */
-export function shaderText(program: WgslProgram, check: number): string {
-  const { reads, writes, uniforms = {}, workgroupSize, enable = [], code } = program;
+export function shaderText(
+  program: WgslProgram,
+  { check, subgroups }: { check: number; subgroups: boolean },
+): string {
+  const { reads, writes, uniforms = {}, workgroupSize } = program;
+  const reduces = subgroups && program.code.includes(wgslReduce);
+  const enable = new Set<string>([...(program.enable ?? []), ...(reduces ? ["subgroups"] : [])]);
+  const code = reduces ? program.code.replace(wgslReduce, subgroupReduce) : program.code;
   const arrays = [
     ...Object.entries(reads).map(([name, type]) => `var<storage, read> ${name}: array<${type}>;`),
     ...Object.entries(writes).map(([name, type]) => `var<storage, read_write> ${name}: array<${type}>;`),
@@ -23,19 +31,20 @@ export function shaderText(program: WgslProgram, check: number): string {
   if (program.checks) arrays.push("var<storage, read_write> faults: array<u32>;");
   const fields = [["workgroups", "u32"], ...Object.entries(uniforms)];
   return [
-    ...enable.map((extension) => `enable ${extension};`),
+    ...Array.from(enable, (extension) => `enable ${extension};`),
     ...arrays.map((array, i) => `@group(0) @binding(${i}) ${array}`),
     `struct Uniforms { ${fields.map(([name, type]) => `${name}: ${type}`).join(", ")} }`,
     `@group(0) @binding(${arrays.length}) var<uniform> u: Uniforms;`,
     `const WORKGROUP = ${workgroupSize}u;`,
     ...(program.checks ? [reportCode(check)] : []),
+    ...(reduces ? ["var<private> subgroupWidth: u32;"] : []),
     code,
     `@compute @workgroup_size(${workgroupSize})
 fn start(
   @builtin(workgroup_id) id: vec3<u32>,
   @builtin(num_workgroups) count: vec3<u32>,
-  @builtin(local_invocation_index) local: u32,
-) {
+  @builtin(local_invocation_index) local: u32,${reduces ? " @builtin(subgroup_size) width: u32," : ""}
+) {${reduces ? " subgroupWidth = width;" : ""}
   let group = (id.z * count.y + id.y) * count.x + id.x;
   if (group < u.workgroups) { main(group, local); }
 }`,

@@ -5,8 +5,15 @@ import { createHost } from "./host.ts";
 import { registerKernels } from "./kernels/index.ts";
 import { Recorder } from "./recorder.ts";
 import { GpuStorage, registerStorage } from "./storage.ts";
+import { hasOrderlySubgroups } from "./subgroups.ts";
 
-export type WebGpuOptions = DeviceOptions;
+export interface WebGpuOptions extends DeviceOptions {
+  /**
+   * Whether sums over a workgroup may use subgroups, where the device has them: faster, and the order of additions then
+   * depends on their width. @default true
+   */
+  subgroups?: boolean;
+}
 
 let started: Promise<RunningBackend> | null = null;
 
@@ -56,7 +63,8 @@ interface Started {
 
 async function start(options: WebGpuOptions): Promise<Started> {
   const device = await requestDevice(options);
-  const storage = new GpuStorage(new Recorder(device));
+  const subgroups = (options.subgroups ?? true) && (await hasOrderlySubgroups(device));
+  const storage = new GpuStorage(new Recorder(device, { subgroups }));
   registerStorage(storage);
   registerKernels(storage);
   const backend: RunningBackend = {

@@ -1,4 +1,4 @@
-import { wgslMath } from "@corenet/tensor";
+import { wgslMath, wgslReduce } from "@corenet/tensor";
 import { inputOf, type KernelContext, programOf } from "./context.ts";
 import { sizeOf } from "./strides.ts";
 
@@ -16,7 +16,7 @@ export function registerSoftmax(context: KernelContext): void {
       writes: { y: "f32" },
       uniforms: { N: "u32", rows: "u32" },
       workgroupSize,
-      code: wgslMath + (invocations === 1 ? shortRows : longRows(invocations)),
+      code: wgslMath + (invocations === 1 ? shortRows : longRows),
     }));
     const workgroups = invocations === 1 ? Math.ceil(rows / workgroupSize) : rows;
     context.run(program, { x: logits, y }, workgroups, { N, rows });
@@ -40,33 +40,18 @@ fn main(group: u32, local: u32) {
   for (var i = 0u; i < u.N; i++) { y[first + i] /= total; }
 }`;
 
-const longRows = (invocations: number): string => /* wgsl */ `
-var<workgroup> parts: array<f32, ${invocations}>;
-
+const longRows = /* wgsl */ `${wgslReduce}
 fn main(group: u32, local: u32) {
   let first = group * u.N;
   var top = -infinity();
   for (var i = local; i < u.N; i += WORKGROUP) { top = max(top, x[first + i]); }
-  parts[local] = top;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (local < half) { parts[local] = max(parts[local], parts[local + half]); }
-    workgroupBarrier();
-  }
-  top = parts[0];
-  workgroupBarrier();
+  top = groupMax(top, local);
   var total = 0.0;
   for (var i = local; i < u.N; i += WORKGROUP) {
     let e = exponential(x[first + i] - top);
     y[first + i] = e;
     total += e;
   }
-  parts[local] = total;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (local < half) { parts[local] += parts[local + half]; }
-    workgroupBarrier();
-  }
-  total = parts[0];
+  total = groupSum(total, local);
   for (var i = local; i < u.N; i += WORKGROUP) { y[first + i] /= total; }
 }`;

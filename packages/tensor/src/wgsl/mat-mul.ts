@@ -1,5 +1,6 @@
 // Programs of matrix products. The right matrix is read by a function, so that it may be packed.
 import type { WgslProgram } from "../backend.ts";
+import { wgslReduce } from "./reduce.ts";
 
 /** How a program reads the right matrix of a product. */
 export interface RightMatrix {
@@ -132,8 +133,10 @@ function rowsProgram(name: string, M: number, parts: Parts): WgslProgram {
     name,
     ...inputsOf(parts),
     workgroupSize: ROW,
-    code: /* wgsl */ `${codeOf(parts)}
-var<workgroup> parts: array<array<f32, ${ROW}>, ${M}>;
+    code: /* wgsl */ `${codeOf(parts)}${wgslReduce}
+fn write(first: u32, n: u32, value: f32) {
+  if (first != NOWHERE) { c[first + n] = value; }
+}
 fn main(group: u32, local: u32) {
   let batch = group / u.N;
   let n = group % u.N;
@@ -142,15 +145,9 @@ fn main(group: u32, local: u32) {
     let value = right(batch, k, n);
     ${rows.map((i) => `s${i} = fma(left(batch, ${i}u, k), value, s${i});`).join("\n    ")}
   }
-  ${rows.map((i) => `parts[${i}][local] = s${i};`).join(" ")}
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (local < half) { ${rows.map((i) => `parts[${i}][local] += parts[${i}][local + half];`).join(" ")} }
-    workgroupBarrier();
-  }
-  if (local >= ${M}u) { return; }
-  let at = place(batch, local);
-  if (at != NOWHERE) { c[at + n] = parts[local][0]; }
+  ${rows.map((i) => `s${i} = groupSum(s${i}, local);`).join(" ")}
+  if (local > 0u) { return; }
+  ${rows.map((i) => `write(place(batch, ${i}u), n, s${i});`).join("\n  ")}
 }`,
   };
 }

@@ -1,6 +1,6 @@
 /**
  * WGSL functions over a workgroup whose size is a power of two. All its invocations must call them together, and all
- * get the result: `groupSum(value, local)`, `groupMax(value, local)`.
+ * get the result: `groupSum(value, local)`, `groupMax(value, local)`. A device with subgroups uses them in its place.
  */
 export const wgslReduce = /* wgsl */ `
 var<workgroup> lanes: array<f32, WORKGROUP>;

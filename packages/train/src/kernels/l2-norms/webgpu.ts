@@ -1,4 +1,11 @@
-import { type Tensor, type Tensor1D, tensor, type WebGpuHost, type WgslProgram } from "@corenet/tensor";
+import {
+  type Tensor,
+  type Tensor1D,
+  tensor,
+  type WebGpuHost,
+  type WgslProgram,
+  wgslReduce,
+} from "@corenet/tensor";
 
 const GROUP = 256;
 const PIECE = GROUP * 16; // elements that one workgroup adds up
@@ -7,9 +14,8 @@ const PIECE = GROUP * 16; // elements that one workgroup adds up
  * A sum of squares is kept as two words: the bits of the largest |x|, which order numbers, infinity and NaN alike, and the
  * sum of (x / unit)², where unit is the power of two that fits them. So no square leaves the range of float32.
  */
-const sumCode = /* wgsl */ `
+const sumCode = /* wgsl */ `${wgslReduce}
 var<workgroup> largest: array<u32, WORKGROUP>;
-var<workgroup> sums: array<f32, WORKGROUP>;
 
 fn exponentOf(bits: u32) -> i32 { // below the smallest normal number squares are 0 anyway
   return clamp(i32(bits >> 23u), 1, 252) - 127;
@@ -25,15 +31,6 @@ fn largestOf(local: u32, bits: u32) -> u32 {
     workgroupBarrier();
   }
   return workgroupUniformLoad(&largest[0]);
-}
-fn sumOf(local: u32, value: f32) -> f32 {
-  sums[local] = value;
-  workgroupBarrier();
-  for (var half = WORKGROUP / 2u; half > 0u; half /= 2u) {
-    if (local < half) { sums[local] += sums[local + half]; }
-    workgroupBarrier();
-  }
-  return workgroupUniformLoad(&sums[0]);
 }`;
 
 /** One tensor to two words for each of its pieces. */
@@ -56,7 +53,7 @@ fn main(group: u32, local: u32) {
     let value = x[i] * unit;
     total += value * value;
   }
-  total = sumOf(local, total);
+  total = groupSum(total, local);
   if (local == 0u) {
     parts[2u * (u.first + group)] = bits;
     parts[2u * (u.first + group) + 1u] = bitcast<u32>(total);
@@ -83,7 +80,7 @@ fn main(group: u32, local: u32) {
     let ratio = powerOf(max(exponentOf(parts[2u * i]) - exponent, -127));
     total += bitcast<f32>(parts[2u * i + 1u]) * ratio * ratio;
   }
-  total = sumOf(local, total);
+  total = groupSum(total, local);
   if (local > 0u) { return; }
   let root = sqrt(total);
   let unit = powerOf(exponent);
