@@ -59,7 +59,8 @@ export function attention(q: Tensor4D, k: Tensor4D, v: Tensor4D, options: Attent
     );
   }
   const firsts = documents && firstsOfDocuments("attention", documents, { rows: B, length });
-  const firstKeys = firsts ? firsts.filter((_, i) => i % length >= length - T) : validFrom; // [B, T] or [B]
+  const ofQueries = firsts && T < length ? firsts.filter((_, i) => i % length >= length - T) : firsts; // [B, T]
+  const firstKeys = ofQueries ?? validFrom;
   const [y, lse] = attentionOp([q, k, v], { causal, length, ...(firstKeys && { validFrom: firstKeys }) });
   lse.dispose();
   return y;
