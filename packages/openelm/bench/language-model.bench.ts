@@ -54,7 +54,7 @@ async function decodeStep({ compare, record }: BenchContext): Promise<number> {
 }
 
 /** Passes of one token each that read their logits, and nothing else. */
-async function passes(model: CausalLm, count: number): Promise<void> {
+async function passes(model: CausalLm, count: number): Promise<undefined> {
   using cache = model.createCache({ batch: 1, capacity: 1 + count });
   for (let step = 0; step < count; step++) {
     const tokens = tensor(Int32Array.of(7 + step), [1, 1]);

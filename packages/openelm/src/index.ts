@@ -1,11 +1,5 @@
-export {
-  type OpenElmConfig,
-  type OpenElmName,
-  type OpenElmOptions,
-  openElmConfig,
-  parseConfig,
-  toConfigJson,
-} from "./config.ts";
+export { type OpenElmConfig, type OpenElmName, type OpenElmOptions, openElmConfig } from "./config.ts";
+export { parseConfig, toConfigJson } from "./config-json.ts";
 export { cacheFloatsPerToken, countMultiplyAdds, type ForwardCost } from "./cost.ts";
 export { type ExportGgufOptions, exportGguf, type GgufVocabulary } from "./export-gguf.ts";
 export { tokenizerVocabulary } from "./gguf-vocabulary.ts";

@@ -9,7 +9,8 @@ import {
   type TensorFile,
 } from "@corenet/formats";
 import { disposeTree, loadKernels, type PackedMatrix, type Tensor } from "@corenet/tensor";
-import { type OpenElmConfig, parseConfig } from "./config.ts";
+import type { OpenElmConfig } from "./config.ts";
+import { parseConfig } from "./config-json.ts";
 import { OpenElm } from "./open-elm.ts";
 import { buildParameters, type OpenElmParams, parameterShapes } from "./parameters.ts";
 import { leafReader, weightDtypes } from "./read-leaf.ts";

@@ -19,7 +19,7 @@ import {
   takeData,
   treeEntries,
 } from "@corenet/tensor";
-import { toConfigJson } from "./config.ts";
+import { toConfigJson } from "./config-json.ts";
 import type { OpenElm } from "./open-elm.ts";
 
 export interface SaveOptions {

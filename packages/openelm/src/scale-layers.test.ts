@@ -149,6 +149,14 @@ test("widths may pass the model's", () => {
   expect(layers.map((layer) => layer.ffnDim)).toEqual([24, 40, 56, 72]);
 });
 
+test("the reference's smallest model, gpt-test, has one head and 256 wide", () => {
+  const layers = scaleLayers({
+    ...{ numLayers: 1, modelDim: 128, headDim: 64, groupSize: 1, ffnDivisor: 256 },
+    ...{ qkvMultipliers: [0.25, 0.5], ffnMultipliers: [0.25, 0.75] },
+  });
+  expect(layers).toEqual([{ numQueryHeads: 1, numKvHeads: 1, ffnDim: 256 }]);
+});
+
 test("one layer takes the first of a pair", () => {
   const test = scaling({
     numLayers: 1,

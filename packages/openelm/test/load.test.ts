@@ -2,7 +2,7 @@ import { cp, mkdtemp, readFile, rm, truncate, writeFile } from "node:fs/promises
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { wasm } from "@corenet/backend-wasm";
-import { CheckpointError, FormatError } from "@corenet/core";
+import { CheckpointError, FormatError, OutOfMemoryError } from "@corenet/core";
 import { bytesSource, fileSource, openSafetensors } from "@corenet/formats";
 import { estimateBytes, loadOpenElm, openElmConfig, parseConfig, saveOpenElm } from "@corenet/openelm";
 import {
@@ -184,6 +184,73 @@ test("no config.json, whatever it holds, does more than a CheckpointError", () =
       }
     }),
   );
+});
+
+test("folders of turned, cut and nested bytes load, or say why not, and leave nothing behind", async () => {
+  await useBackend(wasm());
+  const files = await Promise.all(
+    ["config.json", "model.safetensors"].map((name) => readFile(join(published, name))),
+  );
+  const [config, weights] = files as [Buffer, Buffer];
+  const change = (length: number) => fc.array(fc.tuple(fc.nat(length - 1), fc.nat(255)), { maxLength: 3 });
+  const headerLength = 8 + Number(weights.readBigUInt64LE(0));
+  const field = fc.constantFrom(...Object.keys(JSON.parse(config.toString())));
+  const odd = fc.constantFrom(
+    "[".repeat(1e5),
+    "1e999",
+    "9007199254740993",
+    "-1",
+    "[]",
+    "{}",
+    "null",
+    '"9"',
+    "0.5",
+    "true",
+  );
+  const before = memory();
+  await fc.assert(
+    fc.asyncProperty(
+      change(config.length),
+      change(headerLength),
+      fc.option(fc.nat(weights.length), { freq: 4 }),
+      fc.option(fc.tuple(field, odd), { freq: 2 }),
+      async (configChanges, weightChanges, cut, replaced) => {
+        let text = Buffer.from(config);
+        for (const [at, value] of configChanges) text[at] = value;
+        if (replaced) {
+          const pattern = new RegExp(`("${replaced[0]}": *)(\\[[^\\]]*\\]|[^,\\n]*)`);
+          text = Buffer.from(config.toString().replace(pattern, (_, key) => key + replaced[1]));
+        }
+        const bytes = Buffer.from(weights.subarray(0, cut ?? weights.length));
+        for (const [at, value] of weightChanges) if (at < bytes.length) bytes[at] = value;
+        let largest = 0;
+        const source = bytesSource(new Uint8Array(bytes), { name: "model.safetensors" });
+        const watched = {
+          ...source,
+          read: (offset: number, length: number) => {
+            largest = Math.max(largest, length);
+            return source.read(offset, length);
+          },
+        };
+        try {
+          using model = await loadOpenElm([
+            bytesSource(new Uint8Array(text), { name: "config.json" }),
+            watched,
+          ]);
+          expect(model.config.vocabSize).toBeGreaterThan(0);
+        } catch (error) {
+          const isNamed =
+            error instanceof CheckpointError ||
+            error instanceof FormatError ||
+            error instanceof OutOfMemoryError;
+          if (!isNamed) throw error;
+        }
+        expect(largest).toBeLessThanOrEqual(Math.max(8, bytes.length));
+      },
+    ),
+    { numRuns: 250 },
+  );
+  expect(memory()).toEqual(before);
 });
 
 test("a model that is too large for the heap is refused before it is read, with what would fit", async () => {
