@@ -5,3 +5,4 @@ export { expectGradient } from "./expect-gradient.ts";
 export { expectNoLeak } from "./expect-no-leak.ts";
 export { loadGolden } from "./load-golden.ts";
 export { backends, hasWebGpu, onBackend, onEveryBackend } from "./on-every-backend.ts";
+export { type Asked, watchDevice } from "./watch-device.ts";

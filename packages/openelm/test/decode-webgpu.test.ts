@@ -3,54 +3,19 @@ import { Rng } from "@corenet/core";
 import { generate, generateTokens, mostLikely } from "@corenet/nn";
 import { createOpenElm, openElmConfig } from "@corenet/openelm";
 import { mapTree, mul, type TensorTree } from "@corenet/tensor";
-import { engine } from "@tensorflow/tfjs-core";
-import { expect, test, vi } from "vitest";
-import { onBackend } from "../../../tools/testing/index.ts";
+import { expect, test } from "vitest";
+import { type Asked, onBackend, watchDevice } from "../../../tools/testing/index.ts";
 
 const config = openElmConfig({
   ...{ numLayers: 3, modelDim: 32, headDim: 16, groupSize: 2, ffnDivisor: 16 },
   ...{ qkvMultipliers: [1, 2], ffnMultipliers: [1, 2], vocabSize: 300, contextLength: 64 },
 });
 
-/** What backend-webgpu registers with TensorFlow.js, as far as it is looked at here. */
-interface Registered {
-  readonly recorder: {
-    readonly device: GPUDevice;
-    download(source: object, byteLength: number): Promise<ArrayBuffer>;
-  };
-}
-
-/** What the device was asked for since the last call. */
-function watchDevice(): { take(): Record<string, number>; [Symbol.dispose](): void } {
-  const { recorder } = engine().backend as object as Registered;
-  const { device } = recorder;
-  const submit = vi.spyOn(device.queue, "submit");
-  const createBuffer = vi.spyOn(device, "createBuffer");
-  const createBindGroup = vi.spyOn(device, "createBindGroup");
-  const download = vi.spyOn(recorder, "download");
-  const spies = [submit, createBuffer, createBindGroup, download];
-  return {
-    take() {
-      const asked = {
-        submissions: submit.mock.calls.length,
-        buffers: createBuffer.mock.calls.length,
-        bindings: createBindGroup.mock.calls.length,
-        bytesRead: download.mock.calls.reduce((sum, [, bytes]) => sum + bytes, 0),
-      };
-      for (const spy of spies) spy.mockClear();
-      return asked;
-    },
-    [Symbol.dispose]() {
-      for (const spy of spies) spy.mockRestore();
-    },
-  };
-}
-
 onBackend("webgpu", () => {
   test("is one submission, makes no buffer and no binding after the first steps, and reads eight bytes", async () => {
     using model = await createOpenElm(config, { rng: new Rng(1) });
     using device = watchDevice();
-    const steps: Record<string, number>[] = [];
+    const steps: Asked[] = [];
     for await (const _ of generate(model, [1, 2, 3], { maxNewTokens: 10 })) steps.push(device.take());
     const steady = { submissions: 1, buffers: 0, bindings: 0, bytesRead: 8 };
     expect(steps[0]).toMatchObject({ submissions: 1, bytesRead: 8 });
