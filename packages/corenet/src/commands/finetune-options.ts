@@ -12,7 +12,11 @@ export const finetuneOptions = {
     valueHint: "FILE",
     description: 'JSON lines: {"prompt", "completion"}, {"instruction", "input", "output"} or {"messages"}.',
   },
-  out: { type: "string", valueHint: "DIR", description: "Where checkpoints and results go. adapter, with --full tuned." },
+  out: {
+    type: "string",
+    valueHint: "DIR",
+    description: "Where checkpoints and results go. adapter, with --full tuned.",
+  },
   steps: { type: "string", valueHint: "N", description: "Updates. 200." },
   batch: {
     type: "string",
