@@ -94,6 +94,20 @@ test("tells what happens, in order, and learns", () => {
   expect(heldOut.at(-1)?.bitsPerByte).toBeLessThan((heldOut[0]?.bitsPerByte as number) - 0.5);
 });
 
+test("trained from scratch, a model soon knows more than how often each byte comes", async () => {
+  const { result } = await trainInto("learned", { steps: 300 });
+  const parts = splitText(content, { window: 33 });
+  const counts = new Float64Array(256).fill(1);
+  for (const piece of parts.training) for (const byte of piece) counts[byte] = (counts[byte] as number) + 1;
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  let bits = 0;
+  for (const piece of parts.heldOut)
+    for (const byte of piece) bits -= Math.log2((counts[byte] as number) / total);
+  const unigram = bits / result.heldOut.bytes;
+  expect(unigram).toBeGreaterThan(4);
+  expect(result.heldOut.model).toBeLessThan(unigram - 0.2);
+});
+
 test("a finished run is not touched again, and --fresh trains the same model anew", async () => {
   const model = readFileSync(join(run.paths.model, "model.safetensors"));
   const again = await trainInto("run");
