@@ -48,6 +48,15 @@ export class KernelContext {
   }
 }
 
+/** Elements that are worth a part of their own: some ten microseconds of moving memory. */
+const GRAIN_ELEMENTS = 16_384;
+
+/** The work of a kernel over `tasks` ranges of `elements` each. */
+export const workOf = (tasks: number, elements = 1): ParallelWork => ({
+  tasks,
+  grain: Math.max(1, Math.ceil(GRAIN_ELEMENTS / elements)),
+});
+
 export const sizeOf = (shape: readonly number[]): number =>
   shape.reduce((product, side) => product * side, 1);
 export const bytesOf = (dtype: string): number => (dtype === "bool" ? 1 : 4);

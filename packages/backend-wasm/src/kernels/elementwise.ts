@@ -1,6 +1,6 @@
 // Elementwise kernels that are slow or lose NaN in their stock form.
 import type { TensorInfo } from "@corenet/tensor/host";
-import { type Attrs, type Inputs, type KernelContext, type StockKernel, sizeOf } from "./context.ts";
+import { type Attrs, type Inputs, type KernelContext, type StockKernel, sizeOf, workOf } from "./context.ts";
 import { expand } from "./expand.ts";
 
 /** Picks from t or e; the op made all three of one shape. */
@@ -8,7 +8,7 @@ export function select(context: KernelContext, inputs: Inputs, _attrs: Attrs): T
   const [condition, t, e] = [inputs.condition, inputs.t, inputs.e] as [TensorInfo, TensorInfo, TensorInfo];
   const out = context.output(t.shape, t.dtype);
   const addresses = [condition, t, e, out].map((info) => context.address(info));
-  context.run("select", ...addresses, 0, sizeOf(t.shape));
+  context.parallel("select", workOf(sizeOf(t.shape)), ...addresses);
   return out;
 }
 
@@ -23,7 +23,7 @@ export function extreme(name: "maximum" | "minimum") {
     const [left, right] = [expand(context, a, shape), expand(context, b, shape)];
     const out = context.output(shape, "float32");
     const addresses = [left, right, out].map((info) => context.address(info));
-    context.run(name, ...addresses, 0, sizeOf(shape));
+    context.parallel(name, workOf(sizeOf(shape)), ...addresses);
     for (const [full, given] of [
       [left, a],
       [right, b],

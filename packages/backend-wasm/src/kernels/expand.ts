@@ -1,6 +1,14 @@
 // Broadcasting copies; the stock Tile takes a microsecond for four elements.
 import type { TensorInfo } from "@corenet/tensor/host";
-import { type Attrs, bytesOf, type Inputs, type KernelContext, type StockKernel, sizeOf } from "./context.ts";
+import {
+  type Attrs,
+  bytesOf,
+  type Inputs,
+  type KernelContext,
+  type StockKernel,
+  sizeOf,
+  workOf,
+} from "./context.ts";
 
 const MAX_RANK = 6;
 
@@ -35,6 +43,7 @@ function copyTo(context: KernelContext, source: TensorInfo, shape: readonly numb
   const allStrides = [...Array<number>(MAX_RANK - shape.length).fill(0), ...strides];
   const lines = sizeOf(sides.slice(0, -1));
   const [from, to] = [context.address(source), context.address(out)];
-  context.run("stridedCopy", from, ...sides.slice(1), ...allStrides, to, 0, lines);
+  const work = workOf(lines, sides.at(-1));
+  context.parallel("stridedCopy", work, from, ...sides.slice(1), ...allStrides, to);
   return out;
 }

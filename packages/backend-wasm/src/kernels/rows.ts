@@ -1,6 +1,6 @@
 // Rows picked by id, and rows added up by id: the embedding and its gradient. The latter has no stock kernel.
 import type { TensorInfo } from "@corenet/tensor/host";
-import { type Attrs, bytesOf, type Inputs, type KernelContext, sizeOf } from "./context.ts";
+import { type Attrs, bytesOf, type Inputs, type KernelContext, sizeOf, workOf } from "./context.ts";
 
 /** GatherV2 along axis 0; ids were checked by the op. */
 export function gatherV2(context: KernelContext, { x, indices }: Inputs, _attrs: Attrs): TensorInfo {
@@ -9,7 +9,7 @@ export function gatherV2(context: KernelContext, { x, indices }: Inputs, _attrs:
   const rowBytes = sizeOf(row) * bytesOf(table.dtype);
   const out = context.output([...ids.shape, ...row], table.dtype);
   const [from, which, to] = [context.address(table), context.address(ids), context.address(out)];
-  context.run("gatherRows", from, which, rowBytes, to, 0, sizeOf(ids.shape));
+  context.parallel("gatherRows", workOf(sizeOf(ids.shape), sizeOf(row)), from, which, rowBytes, to);
   return out;
 }
 

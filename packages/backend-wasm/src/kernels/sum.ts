@@ -1,6 +1,6 @@
 // Sums in double precision, over any axes and without transposing; the stock kernel adds in one float.
 import type { TensorInfo } from "@corenet/tensor/host";
-import { type Attrs, type Inputs, type KernelContext, type StockKernel, sizeOf } from "./context.ts";
+import { type Attrs, type Inputs, type KernelContext, type StockKernel, sizeOf, workOf } from "./context.ts";
 
 /** Sum over neighbouring axes at a time, the last first: [outer, K, inner] to [outer, inner]. */
 export function sum(context: KernelContext, { x }: Inputs, attrs: Attrs, stock: StockKernel): TensorInfo {
@@ -25,7 +25,8 @@ function sumRun(context: KernelContext, x: TensorInfo, first: number, last: numb
   const K = sizeOf(x.shape.slice(first, last + 1));
   const out = context.output([...outer, ...inner], "float32");
   const [from, to, rows, columns] = [context.address(x), context.address(out), sizeOf(outer), sizeOf(inner)];
-  if (columns === 1) context.run("sumRows", from, K, to, 0, rows);
-  else context.run("sumColumns", from, K, columns, to, 0, rows);
+  const work = workOf(rows, K * columns);
+  if (columns === 1) context.parallel("sumRows", work, from, K, to);
+  else context.parallel("sumColumns", work, from, K, columns, to);
   return out;
 }
