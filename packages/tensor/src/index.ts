@@ -31,7 +31,7 @@ export {
   type WebGpuKernel,
 } from "./op.ts";
 export { add, div, maximum, minimum, mul, type Operand, sub } from "./ops/arithmetic.ts";
-export { type Conv1dOptions, type Conv2dOptions, conv1d, conv2d, type Zeros } from "./ops/conv.ts";
+export { type Conv1dOptions, type Conv2dOptions, type ConvZeros, conv1d, conv2d } from "./ops/conv.ts";
 export { fill, type Nested, ones, range, scalar, tensor, tensor1d, zeros, zerosLike } from "./ops/create.ts";
 export { abs, exp, log, neg, relu, rsqrt, sigmoid, silu, sqrt, square, tanh } from "./ops/elementwise.ts";
 export { checkIds, gather, oneHot, segmentSum } from "./ops/gather.ts";

@@ -7,7 +7,7 @@ import type { Tensor, Tensor1D, Tensor3D, Tensor4D } from "../types.ts";
 import { reshape } from "./shape.ts";
 
 /** Zeros in front and behind, in steps or pixels. */
-export type Zeros = readonly [before: number, after: number];
+export type ConvZeros = readonly [before: number, after: number];
 
 export interface Conv1dOptions {
   /** Added to every step of the result [outputs]. @default none */
@@ -18,7 +18,7 @@ export interface Conv1dOptions {
    * Zeros around x: as many on each side, or [before, after]; none, "valid"; or "same", so many that the result has
    * ⌈length / stride⌉ steps, the odd one behind. @default "valid"
    */
-  padding?: "valid" | "same" | number | Zeros;
+  padding?: "valid" | "same" | number | ConvZeros;
   /** Distance of two taps of the kernel, in steps. @default 1 */
   dilation?: number;
   /** Parts of the channels that do not see each other; divides channels and outputs. @default 1 */
@@ -34,7 +34,7 @@ export interface Conv2dOptions {
    * Zeros around x: as many on each side, or [[top, bottom], [left, right]]; none, "valid"; or "same", so many that the
    * result has ⌈side / stride⌉ pixels, the odd one below and right. @default "valid"
    */
-  padding?: "valid" | "same" | number | readonly [rows: Zeros, columns: Zeros];
+  padding?: "valid" | "same" | number | readonly [rows: ConvZeros, columns: ConvZeros];
   /** Distance of two taps of the kernel in pixels, or that of rows and of columns. @default 1 */
   dilation?: number | readonly [vertical: number, horizontal: number];
   /** Parts of the channels that do not see each other; divides channels and outputs. As many as channels: depthwise. @default 1 */
@@ -105,7 +105,7 @@ const onePixel: ConvAxis = { input: 1, output: 1, kernel: 1, stride: 1, dilation
 interface AxisOptions {
   readonly stride: number;
   readonly dilation: number;
-  readonly padding: "valid" | "same" | number | Zeros;
+  readonly padding: "valid" | "same" | number | ConvZeros;
 }
 
 function bothAxes({
@@ -139,7 +139,7 @@ function axisOf(who: string, options: AxisOptions & { input: number; kernel: num
 function zerosOf(
   who: string,
   { input, span, stride, padding }: { input: number; span: number } & Omit<AxisOptions, "dilation">,
-): Zeros {
+): ConvZeros {
   if (padding === "valid") return [0, 0];
   if (padding === "same") {
     const total = Math.max(0, (Math.ceil(input / stride) - 1) * stride + span - input);
