@@ -87,6 +87,41 @@ const loadColumns = ({ d }: Kind, array: string, first: string): string =>
   ).join(" ");
 
 /**
+ * WGSL that meets one row with the whole tile: for each name the scores name0, name1, … of a row of an array, which
+ * begins somewhere, with the columns of a tile.
+ */
+const meetTile = (
+  kind: Kind,
+  scores: Readonly<Record<string, readonly [array: string, first: string, tile: string]>>,
+): string => {
+  const all = Object.entries(scores);
+  const start = all.map(([name]) => `var ${name}# = 0.0;`).join(" ");
+  const parts = all.map(([name, [array, first]]) => `let ${name} = ${array}[${first} + j];`).join(" ");
+  const sums = all.map(([name, [, , tile]]) => `${name}# = fma(${name}, ${tile}[j * TILE + #u], ${name}#);`);
+  return `${each(kind, start)}
+    for (var j = 0u; j < d; j++) {
+      ${parts}
+      ${each(kind, sums.join(" "))}
+    }`;
+};
+
+/** WGSL: which queries a workgroup holds, rows of the matrix of a head of keys. */
+const queryTile = /* wgsl */ `let perHead = u.H / u.Hkv * u.T;
+  let tiles = (perHead + TILE - 1u) / TILE;
+  let head = group / tiles; // of keys, over all of the batch
+  let row0 = group % tiles * TILE;
+  let count = min(TILE, perHead - row0);
+  let batch = head / u.Hkv;`;
+
+/** WGSL: from which key to which any of the tile's queries sees. */
+const visibleKeys = /* wgsl */ `var begin = u.S;
+  var end = 0u;
+  for (var i = 0u; i < count; i++) {
+    begin = min(begin, firstKey(batch, row0 + i));
+    end = max(end, endOfKeys(row0 + i));
+  }`;
+
+/**
  * Online softmax: the sums so far are scaled down whenever a larger score turns up.
  *
  * @see Dao et al. 2022, arXiv:2205.14135, alg. 1
@@ -107,12 +142,7 @@ var<workgroup> total: array<f32, ${tile}>;
 var<workgroup> shrink: array<f32, ${tile}>;
 
 fn main(group: u32, local: u32) {
-  let perHead = u.H / u.Hkv * u.T;
-  let tiles = (perHead + TILE - 1u) / TILE;
-  let head = group / tiles; // of keys, over all of the batch
-  let row0 = group % tiles * TILE;
-  let count = min(TILE, perHead - row0);
-  let batch = head / u.Hkv;
+  ${queryTile}
   for (var i = local; i < d * TILE; i += WORKGROUP) {
     let row = row0 + min(i % TILE, count - 1u);
     queries[i] = q[(head * perHead + row) * d + i / TILE] * u.scale;
@@ -122,21 +152,12 @@ fn main(group: u32, local: u32) {
     total[local] = 0.0;
   }
   ${eachSum(kind, "var sum# = 0.0;")}
-  var begin = u.S;
-  var end = 0u;
-  for (var i = 0u; i < count; i++) {
-    begin = min(begin, firstKey(batch, row0 + i));
-    end = max(end, endOfKeys(row0 + i));
-  }
+  ${visibleKeys}
   workgroupBarrier();
   for (var piece = begin / WORKGROUP * WORKGROUP; piece < end; piece += WORKGROUP) {
     let key = piece + local;
     let atKey = (head * u.capacity + min(key, u.S - 1u)) * d;
-    ${each(kind, "var s# = 0.0;")}
-    for (var j = 0u; j < d; j++) {
-      let part = k[atKey + j];
-      ${each(kind, "s# = fma(part, queries[j * TILE + #u], s#);")}
-    }
+    ${meetTile(kind, { s: ["k", "atKey", "queries"] })}
     ${each(kind, "scores[#u * WORKGROUP + local] = select(HIDDEN, s#, key >= firstKey(batch, row0 + #u) && key < endOfKeys(row0 + #u));")}
     workgroupBarrier();
     if (local < TILE) {
@@ -211,34 +232,19 @@ var<workgroup> arriving: array<f32, ${d * tile}>;
 var<workgroup> slopes: array<f32, ${tile * GROUP}>; // [TILE, GROUP]
 
 fn main(group: u32, local: u32) {
-  let perHead = u.H / u.Hkv * u.T;
-  let tiles = (perHead + TILE - 1u) / TILE;
-  let head = group / tiles;
-  let row0 = group % tiles * TILE;
-  let count = min(TILE, perHead - row0);
-  let batch = head / u.Hkv;
+  ${queryTile}
   for (var i = local; i < d * TILE; i += WORKGROUP) {
     let at = (head * perHead + row0 + min(i % TILE, count - 1u)) * d + i / TILE;
     queries[i] = q[at] * u.scale;
     arriving[i] = dy[at];
   }
   ${eachSum(kind, "var sum# = 0.0;")}
-  var begin = u.S;
-  var end = 0u;
-  for (var i = 0u; i < count; i++) {
-    begin = min(begin, firstKey(batch, row0 + i));
-    end = max(end, endOfKeys(row0 + i));
-  }
+  ${visibleKeys}
   workgroupBarrier();
   for (var piece = begin / WORKGROUP * WORKGROUP; piece < end; piece += WORKGROUP) {
     let key = piece + local;
     let atKey = (head * u.capacity + min(key, u.S - 1u)) * d;
-    ${each(kind, "var s# = 0.0; var p# = 0.0;")}
-    for (var j = 0u; j < d; j++) {
-      let keyPart = k[atKey + j];
-      let valuePart = v[atKey + j];
-      ${each(kind, "s# = fma(keyPart, queries[j * TILE + #u], s#); p# = fma(valuePart, arriving[j * TILE + #u], p#);")}
-    }
+    ${meetTile(kind, { s: ["k", "atKey", "queries"], p: ["v", "atKey", "arriving"] })}
     ${each(
       kind,
       `{
@@ -296,12 +302,7 @@ fn main(group: u32, local: u32) {
     if (piece / u.T == last / u.T && (endOfKeys(last) <= key0 || firstKey(batch, piece) >= key0 + TILE)) { continue; }
     let row = min(piece + local, perHead - 1u);
     let at = head * perHead + row;
-    ${each(kind, "var s# = 0.0; var p# = 0.0;")}
-    for (var j = 0u; j < d; j++) {
-      let queryPart = q[at * d + j];
-      let arrivingPart = dy[at * d + j];
-      ${each(kind, "s# = fma(queryPart, keys[j * TILE + #u], s#); p# = fma(arrivingPart, values[j * TILE + #u], p#);")}
-    }
+    ${meetTile(kind, { s: ["q", "at * d", "keys"], p: ["dy", "at * d", "values"] })}
     ${each(
       kind,
       `{
