@@ -92,6 +92,7 @@ export {
 export { type Perplexity, type PerplexityOptions, perplexity } from "./score/perplexity.ts";
 export { scoreText, type TextScore } from "./score/score-text.ts";
 export type { TokenScores } from "./score/token-log-probs.ts";
+export { type TokenHeadsOptions, tokenHeads } from "./token-heads.ts";
 export { type TokenLogProb, topLogProbs } from "./top-log-probs.ts";
 export { isTrainableWeight, type TrainableWeight } from "./trainable-weight.ts";
 export {

@@ -12,6 +12,7 @@ import {
   rmsNorm,
   rope,
   ropeTables,
+  tokenHeads,
 } from "@corenet/nn";
 import {
   add,
@@ -148,17 +149,60 @@ export function selfAttention(
   config: OpenElmConfig,
   context: LayerContext,
 ): Tensor3D {
-  const { index, cache, places, validFrom, documents } = context;
+  const { index, cache, validFrom, documents } = context;
+  const length = (cache?.layerLength(index) ?? 0) + x.shape[1];
+  const { q, seen } = isNextToken(x, context)
+    ? attendingNext(x, params, config, context)
+    : attending(x, params, config, context);
+  const hidden = { ...(validFrom && { validFrom }), ...(documents && { documents }) };
+  const y = attention(q, seen.keys, seen.values, { causal: true, length, ...hidden });
+  return mergeHeads(y, params);
+}
+
+interface Attending {
+  /** [B, H, T, d] */
+  readonly q: Tensor4D;
+  /** All keys and values to attend to. */
+  readonly seen: KvPair;
+}
+
+function attending(
+  x: Tensor3D,
+  params: OpenElmLayerParams["attn"],
+  config: OpenElmConfig,
+  context: LayerContext,
+): Attending {
+  const { index, places } = context;
   const { queries, ...own } = projectHeads(x, params, config, index);
   const { keys, values } = context.exchangeKv?.(own) ?? own;
   const q = rope(rmsNorm(queries, params.q_norm.weight, { eps: config.rmsNormEps }), places.queries);
   const k = rmsNorm(keys, params.k_norm.weight, { eps: config.rmsNormEps });
-  const past = cache?.layerLength(index) ?? 0;
-  const length = past + x.shape[1];
-  const seen = remember({ keys: k, values }, context);
-  const hidden = { ...(validFrom && { validFrom }), ...(documents && { documents }) };
-  const y = attention(q, seen.keys, seen.values, { causal: true, length, ...hidden });
-  return mergeHeads(y, params);
+  return { q, seen: remember({ keys: k, values }, context) };
+}
+
+/** The same for one token on top of a cache, in few steps. */
+function attendingNext(
+  x: Tensor3D,
+  params: OpenElmLayerParams["attn"],
+  config: OpenElmConfig,
+  { index, places, cache }: LayerContext & { readonly cache: KvCache },
+): Attending {
+  const { numQueryHeads, numKvHeads } = config.layers[index] as OpenElmConfig["layers"][number];
+  const { queries, ...own } = tokenHeads(linear(x, params.qkv_proj.weight), {
+    ...{ numQueryHeads, numKvHeads, tables: places.queries, eps: config.rmsNormEps },
+    gains: { queries: params.q_norm.weight, keys: params.k_norm.weight },
+  });
+  cache.append(index, own);
+  return { q: queries, seen: cache.layer(index) };
+}
+
+/** Whether x is one token that goes into a cache of rotated keys, and nobody looks at its raw ones. */
+function isNextToken(
+  x: Tensor3D,
+  context: LayerContext,
+): context is LayerContext & { readonly cache: KvCache } {
+  const { cache, exchangeKv, documents } = context;
+  return x.shape[1] === 1 && cache?.rotated === true && !exchangeKv && !documents;
 }
 
 /** Raw queries [B, H, T, d], keys and values [B, Hkv, T, d]. The joint projection holds them in this order. */
@@ -179,8 +223,8 @@ export function projectHeads(
 /** Heads side by side, and the projection back: [B, H, T, d] to [B, T, D]. */
 export function mergeHeads(y: Tensor4D, params: OpenElmLayerParams["attn"]): Tensor3D {
   const [B, H, T, d] = y.shape;
-  const merged = reshape(transpose(y, [0, 2, 1, 3]), [B, T, H * d]);
-  return linear(merged, params.out_proj.weight);
+  const byToken = T === 1 ? y : transpose(y, [0, 2, 1, 3]); // one token's heads lie side by side as they are
+  return linear(reshape(byToken, [B, T, H * d]), params.out_proj.weight);
 }
 
 /** The final norm and the head: [B, T, D] to [B, T, V]. */

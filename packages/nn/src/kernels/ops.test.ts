@@ -19,6 +19,7 @@ import { type DistillationInputs, distillationGradOp, distillationOp } from "./d
 import { rmsNormGradOp, rmsNormOp } from "./rms-norm/op.ts";
 import { ropeOp } from "./rope/op.ts";
 import { siluMulGradOp, siluMulOp } from "./silu-mul/op.ts";
+import { tokenHeadsOp } from "./token-heads/op.ts";
 import { writeRowsOp } from "./write-rows/op.ts";
 
 /** Numbers in [-2, 2] from a seed. */
@@ -88,6 +89,26 @@ onEachKernel(() => {
         },
       ),
       { numRuns: 60 },
+    );
+  });
+
+  test("tokenHeads", async () => {
+    const cases = fc.record({
+      B: oddSize({ max: 3 }),
+      H: oddSize({ max: 5 }),
+      Hkv: oddSize({ max: 3 }),
+      half: oddSize(),
+      seed,
+    });
+    await fc.assert(
+      fc.asyncProperty(cases, async ({ B, H, Hkv, half, seed }) => {
+        const qkv = noise<Tensor3D>([B, 1, (H + 2 * Hkv) * 2 * half], seed);
+        const gains = [1, 2].map((i) => noise<Tensor1D>([2 * half], seed + i)) as [Tensor1D, Tensor1D];
+        const tables = [3, 4].map((i) => noise<Tensor2D>([1, half], seed + i)) as [Tensor2D, Tensor2D];
+        const attrs = { numQueryHeads: H, numKvHeads: Hkv, eps: 1e-6 };
+        await expectSame(tokenHeadsOp, [qkv, ...gains, ...tables], attrs);
+      }),
+      { numRuns: 40 },
     );
   });
 
@@ -266,6 +287,7 @@ onBackend("cpu", () => {
       ropeOp,
       siluMulGradOp,
       siluMulOp,
+      tokenHeadsOp,
       writeRowsOp,
     ];
     expect(opsWithoutKernel()).toEqual(expect.arrayContaining(ops.map((op) => op.opName)));
