@@ -1,4 +1,5 @@
-import { sum, type Tensor1D, type WebGpuHost, type WgslProgram, wgslReduce } from "@corenet/tensor";
+import { type WebGpuHost, type WgslProgram, wgslReduce } from "@corenet/tensor";
+import { columnSums, columnSumsProgram } from "../column-sums.ts";
 import type {
   LayerNormAttrs,
   LayerNormGradInputs,
@@ -64,32 +65,12 @@ fn main(row: u32, local: u32) {
 }`,
 };
 
-const PIECE = 32; // rows that one invocation adds up
-
-/** dy · u, and dy, summed over pieces of the rows [pieces, D]. */
-const columns: WgslProgram = {
+/** dy · u, and dy, of each column. */
+const columns = columnSumsProgram({
   name: "layerNormGrad, weight and bias",
   reads: { x: "f32", center: "f32", inverse: "f32", dy: "f32" },
-  writes: { gains: "f32", offsets: "f32" },
-  uniforms: { D: "u32", rows: "u32", size: "u32" },
-  workgroupSize: 64,
-  code: /* wgsl */ `
-fn main(group: u32, local: u32) {
-  let index = group * WORKGROUP + local;
-  if (index >= u.size) { return; }
-  let column = index % u.D;
-  let first = index / u.D * ${PIECE}u;
-  var gain = 0.0;
-  var offset = 0.0;
-  for (var row = first; row < min(first + ${PIECE}u, u.rows); row++) {
-    let at = row * u.D + column;
-    gain += dy[at] * (x[at] - center[row]) * inverse[row];
-    offset += dy[at];
-  }
-  gains[index] = gain;
-  offsets[index] = offset;
-}`,
-};
+  terms: { gain: "dy[at] * (x[at] - center[row]) * inverse[row]", offset: "dy[at]" },
+});
 
 export function layerNorm(host: WebGpuHost) {
   return ([x, weight, bias]: LayerNormInputs, { eps }: LayerNormAttrs): LayerNormOutputs => {
@@ -114,10 +95,9 @@ export function layerNormGrad(host: WebGpuHost) {
     const rows = inverse.size;
     const dx = host.output(x.shape, "float32");
     host.run(backward, { x, weight, center, inverse, dy, dx }, { workgroups: rows, uniforms: { D } });
-    const pieces = [Math.ceil(rows / PIECE), D];
-    const [gains, offsets] = [host.output(pieces, "float32"), host.output(pieces, "float32")];
-    const run = { workgroups: Math.ceil(gains.size / 64), uniforms: { D, rows, size: gains.size } };
-    host.run(columns, { x, center, inverse, dy, gains, offsets }, run);
-    return [dx, sum(gains, { axis: 0 }) as Tensor1D, sum(offsets, { axis: 0 }) as Tensor1D];
+    const inputs = { x, center, inverse, dy };
+    const names = ["gain", "offset"] as const;
+    const { gain, offset } = columnSums(host, columns, inputs, { rows, D, names });
+    return [dx, gain, offset];
   };
 }

@@ -1,11 +1,5 @@
-import {
-  sum,
-  type Tensor,
-  type Tensor1D,
-  type WebGpuHost,
-  type WgslProgram,
-  wgslReduce,
-} from "@corenet/tensor";
+import { type Tensor, type Tensor1D, type WebGpuHost, type WgslProgram, wgslReduce } from "@corenet/tensor";
+import { columnSums, columnSumsProgram } from "../column-sums.ts";
 import type { RmsNormAttrs } from "./op.ts";
 
 /** A workgroup for each row. */
@@ -46,29 +40,12 @@ fn main(row: u32, local: u32) {
 }`,
 };
 
-const PIECE = 32; // rows that one invocation adds up
-
-/** dy · u summed over pieces of the rows [pieces, D]. */
-const gains: WgslProgram = {
+/** dy · u of each column. */
+const gains = columnSumsProgram({
   name: "rmsNormGrad, weight",
   reads: { x: "f32", inverse: "f32", dy: "f32" },
-  writes: { parts: "f32" },
-  uniforms: { D: "u32", rows: "u32", size: "u32" },
-  workgroupSize: 64,
-  code: /* wgsl */ `
-fn main(group: u32, local: u32) {
-  let index = group * WORKGROUP + local;
-  if (index >= u.size) { return; }
-  let column = index % u.D;
-  let first = index / u.D * ${PIECE}u;
-  var total = 0.0;
-  for (var row = first; row < min(first + ${PIECE}u, u.rows); row++) {
-    let at = row * u.D + column;
-    total += dy[at] * x[at] * inverse[row];
-  }
-  parts[index] = total;
-}`,
-};
+  terms: { gain: "dy[at] * x[at] * inverse[row]" },
+});
 
 export function rmsNorm(host: WebGpuHost) {
   return ([x, weight]: [Tensor, Tensor1D], { eps }: RmsNormAttrs): [Tensor, Tensor] => {
@@ -86,9 +63,7 @@ export function rmsNormGrad(host: WebGpuHost) {
     const rows = inverse.size;
     const dx = host.output(x.shape, "float32");
     host.run(backward, { x, weight, inverse, dy, dx }, { workgroups: rows, uniforms: { D } });
-    const parts = host.output([Math.ceil(rows / PIECE), D], "float32");
-    const run = { workgroups: Math.ceil(parts.size / 64), uniforms: { D, rows, size: parts.size } };
-    host.run(gains, { x, inverse, dy, parts }, run);
-    return [dx, sum(parts, { axis: 0 }) as Tensor1D];
+    const { gain } = columnSums(host, gains, { x, inverse, dy }, { rows, D, names: ["gain"] });
+    return [dx, gain];
   };
 }
