@@ -15,8 +15,9 @@ type Words = Uint32Array | Uint16Array;
  * @param words - rows of `length` each: quants as 32-bit words, or scales
  */
 export function toQuads(words: Words, length: number): void {
+  const rows = words.slice(0, QUAD * length); // one memory for all quads: new ones would be garbage as large as the matrix
   for (let first = 0; first + QUAD * length <= words.length; first += QUAD * length) {
-    const rows = words.slice(first, first + QUAD * length);
+    rows.set(words.subarray(first, first + QUAD * length));
     for (let row = 0, from = 0; row < QUAD; row++) {
       for (let i = 0, to = first + row; i < length; i++, to += QUAD) words[to] = rows[from++] as number;
     }
@@ -25,8 +26,9 @@ export function toQuads(words: Words, length: number): void {
 
 /** Undoes `toQuads`, in place. */
 export function fromQuads(words: Words, length: number): void {
+  const quad = words.slice(0, QUAD * length);
   for (let first = 0; first + QUAD * length <= words.length; first += QUAD * length) {
-    const quad = words.slice(first, first + QUAD * length);
+    quad.set(words.subarray(first, first + QUAD * length));
     for (let row = 0, to = first; row < QUAD; row++) {
       for (let i = 0, from = row; i < length; i++, from += QUAD) words[to++] = quad[from] as number;
     }
