@@ -1,5 +1,5 @@
 // One tensor of a checkpoint, onto the device, in the storage that was asked for, piece by piece.
-import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16 } from "@corenet/core";
+import { decodeBfloat16, decodeFloat16, encodeBfloat16, encodeFloat16, FormatError } from "@corenet/core";
 import { type Dtype, type TensorFile, type TensorInfo, toFloat32 } from "@corenet/formats";
 import { HalfMatrix, IntMatrix, type PackedMatrix, type Tensor, tensorFromPieces } from "@corenet/tensor";
 import type { Storage } from "./storage.ts";
@@ -26,8 +26,7 @@ export function leafReader(
     const isAsStored = storedAs[dtype] === format;
     const numbers = () => floats(weights, name, scratch.wide, signal);
     if (rows === undefined || columns === undefined || format === "f32" || format === undefined) {
-      const pieces = dtype === "F32" ? weights.pieces(name, { signal }) : bytesOf(numbers());
-      return tensorFromPieces(shape, "float32", pieces);
+      return tensorFromPieces(shape, "float32", bytesOf(numbers()));
     }
     if (format === "int8" || format === "int4") return IntMatrix.quantize(numbers(), [rows, columns], format);
     const pieces = isAsStored ? weights.pieces(name, { signal }) : encoded(numbers(), format, scratch.narrow);
@@ -38,16 +37,32 @@ export function leafReader(
 const storedAs: { readonly [dtype in Dtype]?: "f16" | "bf16" } = { F16: "f16", BF16: "bf16" };
 const blockSize = 2 ** 18; // numbers at a time
 
-/** The numbers of a tensor in blocks; each is valid until the next. */
+/**
+ * The numbers of a tensor in blocks; each is valid until the next.
+ *
+ * @throws FormatError naming the first that is infinite or NaN
+ */
 async function* floats(
   weights: TensorFile,
   name: string,
   wide: Float32Array<ArrayBuffer>,
   signal: AbortSignal | undefined,
 ): AsyncGenerator<Float32Array> {
-  const { dtype } = weights.tensors.get(name) as TensorInfo;
+  const { dtype, file } = weights.tensors.get(name) as TensorInfo;
+  let seen = 0;
+  const checked = (block: Float32Array) => {
+    const broken = firstNonFinite(block);
+    if (broken < 0) {
+      seen += block.length;
+      return block;
+    }
+    throw new FormatError(
+      `loadOpenElm: element ${seen + broken} of ${name} is ${block[broken]}, expected finite weights. Take a sound checkpoint.`,
+      { file, tensor: name },
+    );
+  };
   if (dtype === "F64") {
-    yield toFloat32(dtype, await weights.read(name, { signal }));
+    yield checked(toFloat32(dtype, await weights.read(name, { signal })));
     return;
   }
   const decode = dtype === "F16" ? decodeFloat16 : decodeBfloat16;
@@ -56,11 +71,21 @@ async function* floats(
     const count = length / (dtype === "F32" ? 4 : 2);
     for (let at = 0; at < count; at += blockSize) {
       const size = Math.min(blockSize, count - at);
-      yield dtype === "F32"
-        ? new Float32Array(buffer, byteOffset + 4 * at, size)
-        : decode(new Uint16Array(buffer, byteOffset + 2 * at, size), wide.subarray(0, size));
+      yield checked(
+        dtype === "F32"
+          ? new Float32Array(buffer, byteOffset + 4 * at, size)
+          : decode(new Uint16Array(buffer, byteOffset + 2 * at, size), wide.subarray(0, size)),
+      );
     }
   }
+}
+
+/** -1 where all are finite. An exponent of ones, and no other, carries into the sign when its lowest bit is added. */
+function firstNonFinite(values: Float32Array): number {
+  const bits = new Int32Array(values.buffer, values.byteOffset, values.length);
+  let carried = 0;
+  for (let i = 0; i < bits.length; i++) carried |= ((bits[i] as number) & 0x7f800000) + 0x00800000;
+  return carried < 0 ? values.findIndex((value) => !Number.isFinite(value)) : -1;
 }
 
 async function* bytesOf(pieces: AsyncIterable<Float32Array>): AsyncGenerator<Uint8Array> {

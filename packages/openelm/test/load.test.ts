@@ -165,6 +165,36 @@ test("a weight file that was cut short says so", async () => {
   await expect(loadOpenElm(folder)).rejects.toThrow(FormatError);
 });
 
+test.each(["f32", "f16", "bf16", "int8", "int4", "as-is"] as const)(
+  "a weight that is no number is named, loaded as %s from 32 and from 16 bits",
+  async (storage) => {
+    await useBackend(wasm());
+    using model = await loadOpenElm(published);
+    const before = memory();
+    for (const dtype of ["float32", "float16", "bfloat16"] as const) {
+      for (const [name, place] of [
+        ["transformer.layers.2.ffn.proj_2.weight", 777],
+        ["transformer.norm.weight", 3],
+      ] as const) {
+        await saveOpenElm(model, folder, { dtype });
+        const path = join(folder, "model.safetensors");
+        const file = await openSafetensors(await fileSource(path));
+        const { offset = 0 } = file.tensors.get(name) ?? {};
+        await file.close();
+        const bytes = await readFile(path);
+        const width = dtype === "float32" ? 4 : 2;
+        const infinity = { float32: [0, 0, 0x80, 0xff], float16: [0, 0x7c], bfloat16: [0x81, 0x7f] }[dtype];
+        bytes.set(infinity, offset + place * width);
+        await writeFile(path, bytes);
+        const error = await loadOpenElm(folder, { storage }).catch((reason: unknown) => reason);
+        expect(error).toBeInstanceOf(FormatError);
+        expect(String(error)).toContain(`element ${place}`);
+      }
+    }
+    expect(memory()).toEqual(before);
+  },
+);
+
 test("a folder without files, and sources without a config, say what is wanted", async () => {
   await expect(loadOpenElm(folder)).rejects.toThrow("config.json");
   await expect(loadOpenElm([bytesSource(new Uint8Array(9))])).rejects.toThrow(
