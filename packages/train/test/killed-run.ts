@@ -3,11 +3,12 @@
 import { wasm } from "@corenet/backend-wasm";
 import { Rng } from "@corenet/core";
 import { useBackend } from "@corenet/tensor";
+import { currentTurn } from "../../../tools/testing/turn.ts";
 import { constantSchedule, train } from "../src/index.ts";
 import { toyBatches, toyLoss, toyParams } from "./toy.ts";
 
 const [, , folder = "."] = process.argv;
-await useBackend(wasm());
+await useBackend(wasm(currentTurn().wasm));
 await train({
   params: toyParams(),
   loss: toyLoss,
