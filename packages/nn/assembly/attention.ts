@@ -1,57 +1,60 @@
 // Exact attention in blocks of query rows: the scores of one block against all its visible keys stand in the scratch,
-// so memory grows with S, not with T * S. Grouped queries, caches with spare capacity, left padding.
+// so memory grows with S, not with T * S. Grouped queries, caches with spare capacity, left padding, documents.
 
 import { gemm, gemmScratchBytes } from "../../tensor/assembly/gemm";
-import { dot, expRow, log, maxRow, scaleRow } from "../../tensor/assembly/math";
+import { expRow, log, maxRow, scaleRow } from "../../tensor/assembly/math";
+import { byRows, lineStride, overRows, packAsColumns, packAsSteps, panelBytes, ROWS, workBytes } from "./panels";
+import { clearOutside, firstVisible, visibleEnd } from "./visible";
 
-/** Query rows of a block: a multiple of gemm's 6, small enough that the causal corner wastes little. */
+/** Query rows that share packed keys and values: some blocks. */
 // @ts-ignore: decorator
 @inline
-const ROWS: i32 = 48;
+const CHUNK: i32 = 8 * ROWS;
+/** Up to how many query rows keys and values are read as they lie: packing them would cost more. */
+// @ts-ignore: decorator
+@inline
+const FEW: i32 = 8;
 
 // @ts-ignore: decorator
 @inline
-function blocksOf(T: i32): i32 {
-  return (T + ROWS - 1) / ROWS;
+function chunksOf(T: i32): i32 {
+  return (T + CHUNK - 1) / CHUNK;
 }
 
-// @ts-ignore: decorator
-@inline
-function productScratchBytes(T: i32, S: i32, d: i32, rows: i32): usize {
-  const all = max(max(T, S), max(d, rows));
-  return gemmScratchBytes(max(5, all), all, all) + (<usize>(all + 8) << 5); // up to eight rows may be copied
-}
-
-/** Tasks of `attention`: its (begin, end) is a range of these. A task is a block of queries, or at T = 1 the heads of a group. */
+/**
+ * Tasks of `attention`: its (begin, end) is a range of these. A task is some hundred queries of a head, or at T = 1 the
+ * heads of a group.
+ */
 export function attentionTasks(B: i32, H: i32, Hkv: i32, T: i32): i32 {
-  return T == 1 ? B * Hkv : B * H * blocksOf(T);
+  return T == 1 ? B * Hkv : B * H * chunksOf(T);
 }
 
 /** Bytes of scratch of one `attention` call. Linear in S. */
 export function attentionScratchBytes(H: i32, Hkv: i32, T: i32, S: i32, d: i32): usize {
   const rows = T == 1 ? H / Hkv : min(ROWS, T);
-  return (<usize>rows * <usize>S << 2) + productScratchBytes(T, S, d, rows);
+  if (T > FEW) return (<usize>(ROWS * lineStride(S)) << 2) + (<usize>ROWS << 2) + panelBytes(S, d) + panelBytes(d, S) + workBytes(d);
+  const all = max(S, max(d, rows));
+  return (<usize>rows * <usize>S << 2) + gemmScratchBytes(max(5, all), all, all) + (<usize>(all + 8) << 5); // up to eight rows may be copied
 }
 
-/** Keys that query row t may not see from which on: past + t + 1 when causal, else S. */
-// @ts-ignore: decorator
-@inline
-function visibleEnd(causal: i32, past: i32, t: i32, S: i32): i32 {
-  return causal ? min(S, past + t + 1) : S;
+/**
+ * Turns a line of scores [n] into exp(score - the largest) over [first, first + seen), and 0 elsewhere. Writes ln of the
+ * sum of exp(scores) to `lse`. Returns what the weighted sum of values is to be multiplied by: 1 over the sum, or 0.
+ */
+function softmaxLine(line: usize, n: i32, first: i32, seen: i32, lse: usize): f32 {
+  const visible = line + (<usize>first << 2);
+  const top = maxRow(visible, seen);
+  // All scores -Infinity, or no key at all: nothing to weigh.
+  const sum = top == -Infinity ? 0 : expRow(visible, seen, 1, top, visible);
+  clearOutside(line, n, first, sum == 0 ? first : first + seen);
+  store<f32>(lse, sum == 0 ? -Infinity : <f32>(<f64>top + log(sum)));
+  return sum == 0 ? 0 : <f32>(1 / sum);
 }
 
-// @ts-ignore: decorator
-@inline
-function firstVisible(validFrom: usize, starts: i32, b: i32, t: i32): i32 {
-  return validFrom ? max(0, load<i32>(validFrom + (<usize>(b * starts + (starts == 1 ? 0 : t)) << 2))) : 0;
-}
-
-/** Sets all of a line [n] to 0 but [begin, end). */
-// @ts-ignore: decorator
-@inline
-function clearOutside(line: usize, n: i32, begin: i32, end: i32): void {
-  memory.fill(line, 0, <usize>begin << 2);
-  memory.fill(line + (<usize>end << 2), 0, <usize>(n - end) << 2);
+/** Rows without a key: zeros, and lse = -Infinity. */
+function seeNothing(rows: i32, d: i32, results: usize, sums: usize): void {
+  memory.fill(results, 0, <usize>rows * <usize>d << 2);
+  for (let i = 0; i < rows; i++) store<f32>(sums + (<usize>i << 2), -Infinity);
 }
 
 /**
@@ -67,128 +70,92 @@ export function attention(
   scale: f32, causal: i32, past: i32, validFrom: usize, starts: i32, out: usize, lse: usize, scratch: usize, begin: i32, end: i32,
 ): void {
   const group = H / Hkv;
-  const blocks = blocksOf(T);
+  const chunks = chunksOf(T);
   for (let task = begin; task < end; task++) {
-    // Rows of q and out that follow one another: a block of one head's queries, or at T = 1 the heads of one group.
-    let row: i32, rows: i32, kv: i32, t0: i32;
     if (T == 1) {
-      kv = task;
-      row = task * group;
-      rows = group;
-      t0 = 0;
-    } else {
-      const head = task / blocks; // of B * H
-      t0 = (task - head * blocks) * ROWS;
-      rows = min(ROWS, T - t0);
-      row = head * T + t0;
-      kv = (head / H) * Hkv + (head % H) / group;
-    }
-    const step = T == 1 ? 0 : 1; // how far in time the next row is
-    const b = kv / Hkv;
-    const from = firstVisible(validFrom, starts, b, t0);
-    const n = visibleEnd(causal, past, t0 + (rows - 1) * step, S) - from;
-    const queries = q + (<usize>row * <usize>d << 2);
-    const results = out + (<usize>row * <usize>d << 2);
-    const sums = lse + (<usize>row << 2);
-    if (n <= 0) {
-      memory.fill(results, 0, <usize>rows * <usize>d << 2);
-      for (let i = 0; i < rows; i++) store<f32>(sums + (<usize>i << 2), -Infinity);
+      // The heads of a group see the same keys: its rows follow one another.
+      const row = task * group;
+      fewRows(q, k, v, group, task, 0, 0, row, Hkv, S, capacity, d, scale, causal, past, validFrom, starts, out, lse, scratch);
       continue;
     }
-    const start = (<usize>kv * <usize>capacity + <usize>from) * <usize>d << 2;
-    const scores = scratch; // [rows, n]
-    const work = scratch + (<usize>rows * <usize>n << 2);
-
-    gemm(0, 1, rows, n, d, queries, d, k + start, d, scores, n, scale, 0, work);
-    for (let i = 0; i < rows; i++) {
-      const line = scores + (<usize>i * <usize>n << 2);
-      const t = t0 + i * step;
-      const first = min(n, firstVisible(validFrom, starts, b, t) - from);
-      const seen = max(0, visibleEnd(causal, past, t, S) - from - first);
-      const visible = line + (<usize>first << 2);
-      const top = maxRow(visible, seen);
-      // All scores -Infinity, or no key at all: nothing to weigh.
-      const sum = top == -Infinity ? 0 : expRow(visible, seen, 1, top, visible);
-      clearOutside(line, n, first, sum == 0 ? first : first + seen);
-      if (sum != 0) scaleRow(visible, seen, <f32>(1 / sum));
-      store<f32>(sums + (<usize>i << 2), sum == 0 ? -Infinity : <f32>(<f64>top + log(sum)));
-    }
-    gemm(0, 0, rows, d, n, scores, n, v + start, d, results, d, 1, 0, work);
+    const head = task / chunks; // of B * H
+    const kv = (head / H) * Hkv + (head % H) / group;
+    const t = (task - head * chunks) * CHUNK;
+    const rows = min(CHUNK, T - t);
+    const row = head * T + t;
+    if (T <= FEW) fewRows(q, k, v, rows, kv, t, 1, row, Hkv, S, capacity, d, scale, causal, past, validFrom, starts, out, lse, scratch);
+    else chunk(q, k, v, rows, kv, t, row, Hkv, S, capacity, d, scale, causal, past, validFrom, starts, out, lse, scratch);
   }
 }
 
-/** Bytes of scratch of one `attentionGrad` call. Linear in S. */
-export function attentionGradScratchBytes(T: i32, S: i32, d: i32): usize {
-  const rows = min(ROWS, T);
-  return (<usize>(2 * rows) * <usize>S << 2) + productScratchBytes(T, S, d, rows);
-}
-
-/** ds [n] = p [n] * (ds - delta) * scale: the softmax's gradient, in place of the gradient of the weights. */
-function scoreGrad(p: usize, ds: usize, n: i32, delta: f32, scale: f32): void {
-  const shift = f32x4.splat(delta * scale), factor = f32x4.splat(scale);
-  let j = 0;
-  for (; j + 4 <= n; j += 4) {
-    const at = <usize>j << 2;
-    const change = f32x4.sub(f32x4.mul(v128.load(ds + at), factor), shift);
-    v128.store(ds + at, f32x4.mul(v128.load(p + at), change));
-  }
-  for (; j < n; j++) {
-    const at = <usize>j << 2;
-    store<f32>(ds + at, load<f32>(p + at) * (load<f32>(ds + at) - delta) * scale);
-  }
-}
-
-/**
- * Gradient of `attention`, its weights computed again from `lse`: dq like q; dk and dv like k and v, [B, Hkv, capacity, d]
- * (zero where no query looks). Tasks [begin, end) are the B * Hkv key-value heads. scratch: attentionGradScratchBytes.
- */
-export function attentionGrad(
-  q: usize, k: usize, v: usize, out: usize, lse: usize, dout: usize, B: i32, H: i32, Hkv: i32, T: i32, S: i32,
-  capacity: i32, d: i32, scale: f32, causal: i32, past: i32, validFrom: usize, starts: i32,
-  dq: usize, dk: usize, dv: usize, scratch: usize, begin: i32, end: i32,
+/** Rows [row, row + rows) of q and out, at times t, t + step, …; they read key-value head kv. */
+function fewRows(
+  q: usize, k: usize, v: usize, rows: i32, kv: i32, t: i32, step: i32, row: i32, Hkv: i32, S: i32, capacity: i32, d: i32,
+  scale: f32, causal: i32, past: i32, validFrom: usize, starts: i32, out: usize, lse: usize, scratch: usize,
 ): void {
-  const group = H / Hkv;
-  for (let kv = begin; kv < end; kv++) {
-    const b = kv / Hkv;
-    const whole = <usize>kv * <usize>capacity * <usize>d << 2;
-    memory.fill(dk + whole, 0, <usize>capacity * <usize>d << 2);
-    memory.fill(dv + whole, 0, <usize>capacity * <usize>d << 2);
+  const b = kv / Hkv;
+  const from = firstVisible(validFrom, starts, b, t);
+  const n = visibleEnd(causal, past, t + (rows - 1) * step, S) - from;
+  const at = <usize>row * <usize>d << 2;
+  const sums = lse + (<usize>row << 2);
+  if (n <= 0) {
+    seeNothing(rows, d, out + at, sums);
+    return;
+  }
+  const start = (<usize>kv * <usize>capacity + <usize>from) * <usize>d << 2;
+  const scores = scratch; // [rows, n]
+  const work = scratch + (<usize>rows * <usize>n << 2);
+  gemm(0, 1, rows, n, d, q + at, d, k + start, d, scores, n, scale, 0, work);
+  for (let i = 0; i < rows; i++) {
+    const line = scores + (<usize>i * <usize>n << 2);
+    const first = min(n, firstVisible(validFrom, starts, b, t + i * step) - from);
+    const seen = max(0, visibleEnd(causal, past, t + i * step, S) - from - first);
+    scaleRow(line + (<usize>first << 2), seen, softmaxLine(line, n, first, seen, sums + (<usize>i << 2)));
+  }
+  gemm(0, 0, rows, d, n, scores, n, v + start, d, out + at, d, 1, 0, work);
+}
 
-    for (let g = 0; g < group; g++) {
-      const head = b * H + (kv % Hkv) * group + g; // of B * H
-      for (let t0 = 0; t0 < T; t0 += ROWS) {
-        const rows = min(ROWS, T - t0);
-        const row = <usize>(head * T + t0);
-        const block = row * <usize>d << 2;
-        const from = firstVisible(validFrom, starts, b, t0);
-        const start = whole + (<usize>from * <usize>d << 2);
-        const n = visibleEnd(causal, past, t0 + rows - 1, S) - from;
-        if (n <= 0) {
-          memory.fill(dq + block, 0, <usize>rows * <usize>d << 2);
-          continue;
-        }
-        const p = scratch; // [rows, n]
-        const ds = p + (<usize>rows * <usize>n << 2); // [rows, n]
-        const work = ds + (<usize>rows * <usize>n << 2);
-
-        gemm(0, 1, rows, n, d, q + block, d, k + start, d, p, n, scale, 0, work);
-        gemm(0, 1, rows, n, d, dout + block, d, v + start, d, ds, n, 1, 0, work);
-        for (let i = 0; i < rows; i++) {
-          const line = <usize>i * <usize>n << 2;
-          const at = block + (<usize>i * <usize>d << 2);
-          const total = load<f32>(lse + (row + <usize>i << 2));
-          const first = min(n, firstVisible(validFrom, starts, b, t0 + i) - from);
-          const seen = total == -Infinity ? 0 : max(0, visibleEnd(causal, past, t0 + i, S) - from - first);
-          const visible = line + (<usize>first << 2);
-          if (seen > 0) expRow(p + visible, seen, 1, total, p + visible);
-          scoreGrad(p + visible, ds + visible, seen, dot(dout + at, out + at, d), scale);
-          clearOutside(p + line, n, first, first + seen);
-          clearOutside(ds + line, n, first, first + seen);
-        }
-        gemm(0, 0, rows, d, n, ds, n, k + start, d, dq + block, d, 1, 0, work);
-        gemm(1, 0, n, d, rows, ds, n, q + block, d, dk + start, d, 1, 1, work);
-        gemm(1, 0, n, d, rows, p, n, dout + block, d, dv + start, d, 1, 1, work);
-      }
+/** Rows [row, row + rows) of q and out, at times from t0 on, block after block; keys and values are packed once. */
+function chunk(
+  q: usize, k: usize, v: usize, rows: i32, kv: i32, t0: i32, row: i32, Hkv: i32, S: i32, capacity: i32, d: i32,
+  scale: f32, causal: i32, past: i32, validFrom: usize, starts: i32, out: usize, lse: usize, scratch: usize,
+): void {
+  const b = kv / Hkv;
+  const from = firstVisible(validFrom, starts, b, t0);
+  const keys = visibleEnd(causal, past, t0 + rows - 1, S) - from;
+  if (keys <= 0) {
+    seeNothing(rows, d, out + (<usize>row * <usize>d << 2), lse + (<usize>row << 2));
+    return;
+  }
+  const start = (<usize>kv * <usize>capacity + <usize>from) * <usize>d << 2;
+  const factors = scratch; // [ROWS]
+  const columns = factors + (<usize>ROWS << 2);
+  const steps = columns + panelBytes(keys, d);
+  const work = steps + panelBytes(d, keys);
+  const scores = work + workBytes(d); // [block, n], lineStride(n) apart
+  packAsColumns(k + start, keys, d, columns);
+  packAsSteps(v + start, keys, d, steps);
+  for (let i0 = 0; i0 < rows; i0 += ROWS) {
+    const block = min(ROWS, rows - i0);
+    const t = t0 + i0;
+    const at = <usize>(row + i0) * <usize>d << 2;
+    const sums = lse + (<usize>(row + i0) << 2);
+    const lo = max(0, firstVisible(validFrom, starts, b, t) - from) & ~7;
+    const n = visibleEnd(causal, past, t + block - 1, S) - from - lo;
+    if (n <= 0) {
+      seeNothing(block, d, out + at, sums);
+      continue;
+    }
+    byRows(block, n, d, q + at, columns, lo, scores, scale, work);
+    for (let i = 0; i < block; i++) {
+      const line = scores + (<usize>(i * lineStride(n)) << 2);
+      const first = min(n, firstVisible(validFrom, starts, b, t + i) - from - lo);
+      const seen = max(0, visibleEnd(causal, past, t + i, S) - from - lo - first);
+      store<f32>(factors + (<usize>i << 2), softmaxLine(line, n, first, seen, sums + (<usize>i << 2)));
+    }
+    overRows(block, n, d, scores, steps, keys, lo, out + at, work);
+    for (let i = 0; i < block; i++) {
+      scaleRow(out + at + (<usize>i * <usize>d << 2), d, load<f32>(factors + (<usize>i << 2)));
     }
   }
 }

@@ -40,7 +40,7 @@ const bench: Bench = {
       await tab.evaluate(startEngines, { format: ours, model: "/model.gguf", threads });
       const [own, theirs] = [await tab.evaluate(runEngine, "ours"), await tab.evaluate(runEngine, "wllama")];
       note(
-        `${ours}: the likeliest token after the prompt is ${own.next} for ours, ${theirs.next} for wllama.`,
+        `${ours}: the likeliest token after the prompt (modulo 4096, since rows repeat) is ${own.next} for ours, ${theirs.next} for wllama.`,
       );
       await compare({
         name: `prefill of ${PROMPT.length}, ${ours}, ${threads} threads, in Chromium`,

@@ -89,8 +89,15 @@ export function packedTileBytes(): usize {
 export function blockProduct(
   M: i32, N: i32, K: i32, pa: usize, pb: usize, c: usize, stride: usize, alpha: f32, accumulate: i32, tile: usize,
 ): void {
+  panelProduct(M, N, K, pa, pb, <usize>(8 * K) << 2, c, stride, alpha, accumulate, tile);
+}
+
+/** `blockProduct` with the panels of B `bBytes` apart: deeper ones, of which K steps from `pb` on count. */
+export function panelProduct(
+  M: i32, N: i32, K: i32, pa: usize, pb: usize, bBytes: usize, c: usize, stride: usize, alpha: f32, accumulate: i32,
+  tile: usize,
+): void {
   const aBytes = <usize>(6 * K) << 2;
-  const bBytes = <usize>(8 * K) << 2;
   for (let j = 0; j < N; j += 8) {
     let panel = pa;
     for (let i = 0; i < M; i += 6) {
