@@ -9,7 +9,7 @@ import type { Task } from "./browser/page.ts";
 import { type Answer, isolation, serve } from "./browser/serve.ts";
 import type { FileReport } from "./browser/suite.ts";
 import { chromiumPath } from "./chromium.ts";
-import { canLackSimd, type LesserTurn, relaxedSimdOff, simdOff } from "./lesser-turns.ts";
+import { canLackSimd, filesOf, type LesserTurn, relaxedSimdOff, simdOff } from "./lesser-turns.ts";
 import { type Outcome, root, together } from "./outcome.ts";
 
 interface Turn {
@@ -17,8 +17,8 @@ interface Turn {
   where: Task["where"];
   isolated: boolean;
   turn: TestTurn;
-  /** Test files to run, by their paths. @default all */
-  only?: RegExp;
+  /** Whether a test file runs, by its path. @default all do */
+  only?: (test: string) => boolean;
 }
 
 /** On SwiftShader the long suites take minutes; they run on webgpu in Node alone: openelm's causal-lm and generate. */
@@ -32,13 +32,20 @@ const turns: readonly Turn[] = [
   { name: "wasm, page", where: "page", isolated: false, turn: onWasm },
   { name: "wasm, worker, isolated", where: "worker", isolated: true, turn: onWasm },
   { name: "wasm, worker", where: "worker", isolated: false, turn: onWasm },
-  { name: "webgpu, page", where: "page", isolated: false, turn: onWebGpu, only: gpuFiles },
+  {
+    name: "webgpu, page",
+    where: "page",
+    isolated: false,
+    turn: onWebGpu,
+    only: (test) => gpuFiles.test(test),
+  },
   lesser(relaxedSimdOff),
   lesser(simdOff),
 ];
 
 function lesser(turn: LesserTurn): Turn {
-  return { name: `${turn.name}, page`, where: "page", isolated: true, turn, only: turn.only };
+  const files = new Set(filesOf(turn, []));
+  return { name: `${turn.name}, page`, where: "page", isolated: true, turn, only: (test) => files.has(test) };
 }
 
 /**
@@ -74,9 +81,9 @@ async function runTurn(turn: Turn, browser: Browser, bundle: TestBundle): Promis
   const start = performance.now();
   await using site = await serve(answerWith(bundle), { headers: turn.isolated ? isolation : {} });
   await using context = await browser.newContext();
-  const { isolated, only = /./ } = turn;
+  const { isolated, only = () => true } = turn;
   const waiting = bundle.tests.filter(
-    (test) => only.test(test) && ((isolated && turn.turn === onWasm) || bundle.withBackend.has(test)),
+    (test) => only(test) && ((isolated && turn.turn === onWasm) || bundle.withBackend.has(test)),
   );
   const reports: FileReport[] = [];
   async function work(): Promise<void> {
