@@ -330,9 +330,9 @@ describe.each([
       fc.assert(fc.property(small, check), { numRuns: 200 });
     });
 
-    test("and its gradient match across blocks of queries", () => {
+    test("and its gradient match across blocks and chunks of queries", () => {
       const long = fc
-        .tuple(small, fc.constantFrom(47, 48, 49, 130), fc.constantFrom(0, 60))
+        .tuple(small, fc.constantFrom(47, 48, 49, 130, 385), fc.constantFrom(0, 60))
         .map(([p, T, past]) => {
           return { ...p, B: 1, Hkv: 1, group: Math.min(2, p.group), T, past };
         });
