@@ -2,7 +2,6 @@
 
 import { wasm } from "@corenet/backend-wasm";
 import { argMax, type MatrixFormat, takeData, tensor, tidy, useBackend } from "@corenet/tensor";
-import { Wllama } from "@wllama/wllama/esm/index.js";
 import { CONTEXT } from "./decode-work.ts";
 import { createRandomModel } from "./random-model.ts";
 
@@ -19,6 +18,19 @@ export interface Prefill {
 
 const DISTINCT_ROWS = 4096;
 const FIRST_PIECE = 260; // the id of piece0
+
+/** What we use of @wllama/wllama, whose own declarations do not resolve under nodenext. */
+interface Wllama {
+  loadModel(files: Blob[], params: Record<string, number | boolean>): Promise<void>;
+  getNumThreads(): number;
+  createCompletion(params: {
+    prompt: string;
+    max_tokens: number;
+    temperature: number;
+    cache_prompt: boolean;
+  }): Promise<{ choices: { text: string }[]; timings?: { prompt_n: number; prompt_ms: number } }>;
+}
+type WllamaModule = { Wllama: new (paths: { default: string }, config: object) => Wllama };
 
 type Engine = () => Promise<Prefill>;
 const engines = new Map<string, Engine>();
@@ -59,6 +71,7 @@ async function ours({ format, threads }: { format: MatrixFormat; threads: number
 /** llama.cpp in WebAssembly; the time is its own of the prompt alone. */
 async function wllama({ model, threads }: { model: string; threads: number }): Promise<Engine> {
   const quiet = { debug: () => {}, log: () => {}, warn: () => {}, error: console.error };
+  const { Wllama }: WllamaModule = await import("/wllama.js" as string);
   const engine = new Wllama({ default: "/wllama.wasm" }, { suppressNativeLog: true, logger: quiet });
   const file = await (await fetch(model)).blob();
   const context = { n_ctx: CONTEXT + 64, n_batch: CONTEXT, n_ubatch: CONTEXT, n_parallel: 1 };

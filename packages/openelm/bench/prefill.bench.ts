@@ -79,6 +79,7 @@ async function bundledPage(): Promise<Uint8Array> {
     format: "esm",
     target: "es2022",
     conditions: ["@corenet/source"],
+    external: ["/wllama.js", "webgpu"], // served beside it; an optional peer in Node
     write: false,
     logLevel: "warning",
   });
@@ -88,12 +89,14 @@ async function bundledPage(): Promise<Uint8Array> {
 }
 
 function serveBench(page: Uint8Array, model: string): Promise<Site> {
-  const wllama = fileURLToPath(import.meta.resolve("@wllama/wllama/esm/wasm/wllama.wasm"));
+  const peer = (file: string) =>
+    readFileSync(fileURLToPath(import.meta.resolve(`@wllama/wllama/esm/${file}`)));
   return serve(
     (path) => {
       if (path === "/") return { body: "<!doctype html><title>prefill</title>", type: "text/html" };
       if (path === "/prefill-page.js") return { body: page };
-      if (path === "/wllama.wasm") return { body: readFileSync(wllama) };
+      if (path === "/wllama.js") return { body: peer("index.js") };
+      if (path === "/wllama.wasm") return { body: peer("wasm/wllama.wasm") };
       if (path === "/model.gguf") return { body: readFileSync(model), type: "application/octet-stream" };
       return undefined;
     },
