@@ -51,6 +51,18 @@ test("replaces what it wrote before", async () => {
   expect(text).not.toContain("3.00");
 });
 
+test("replaces the tables of those that are named", async () => {
+  await writeReport("one", 3);
+  await writeFile(page, "<!-- bench:one -->\n<!-- /bench --><!-- bench:two -->\nold\n<!-- /bench -->\n");
+  expect(await documentBenches(page, folder, ["one"])).toEqual(["one"]);
+  const text = await readFile(page, "utf8");
+  expect(text).toContain("3.00");
+  expect(text).toContain("<!-- bench:two -->\nold\n<!-- /bench -->");
+  await expect(documentBenches(page, folder, ["three"])).rejects.toThrow(
+    'no place for "three", expected one of one, two',
+  );
+});
+
 test("says which bench to run, and leaves the page as it is", async () => {
   await writeFile(page, "<!-- bench:missing -->\nold\n<!-- /bench -->\n");
   await expect(documentBenches(page, folder)).rejects.toThrow("Run it first: npm run bench -- missing");

@@ -8,12 +8,24 @@ const BLOCK = /(<!-- bench:([\w-]+) -->\n)[\s\S]*?(<!-- \/bench -->)/g;
 /**
  * Replaces what stands between `<!-- bench:NAME -->` and `<!-- /bench -->` by the tables of `<results>/NAME.json`.
  *
- * @returns the names of the benches that the page shows
- * @throws Error when a bench of the page has no results
+ * @param only - the benches whose tables are replaced; empty for all of the page
+ * @returns the names of the benches whose tables were replaced
+ * @throws Error when the page has no place for one of `only`, or a bench has no results; the page stays as it is
  */
-export async function documentBenches(page: string, results: string): Promise<string[]> {
+export async function documentBenches(
+  page: string,
+  results: string,
+  only: readonly string[] = [],
+): Promise<string[]> {
   const text = await readFile(page, "utf8");
-  const names = Array.from(text.matchAll(BLOCK), ([, , name = ""]) => name);
+  const places = Array.from(text.matchAll(BLOCK), ([, , name = ""]) => name);
+  const homeless = only.find((name) => !places.includes(name));
+  if (homeless !== undefined) {
+    throw new Error(
+      `documentBenches: ${page} has no place for "${homeless}", expected one of ${places.join(", ")}.`,
+    );
+  }
+  const names = only.length > 0 ? [...only] : places;
   const reports = new Map<string, BenchReport>();
   for (const name of names) reports.set(name, await readReport(results, name));
   const shown = text.replace(BLOCK, (whole, start: string, name: string, end: string) => {

@@ -1,6 +1,6 @@
 // npm run bench            every bench of the repository
 // npm run bench -- NAME…   those with these names
-// npm run bench -- --document   their results, as they lie in out/bench, into docs/performance.md
+// npm run bench -- --document NAME…   the results of these, or of all, from out/bench into docs/performance.md
 //
 // Each bench has a process of its own: no bench inherits another's heap, compiled code or tfjs engine.
 import { spawn } from "node:child_process";
@@ -18,7 +18,7 @@ const PAGE = join(ROOT, "docs/performance.md");
 const [flag, ...rest] = process.argv.slice(2);
 if (flag === "--file") await runFile(rest[0] ?? "");
 else if (flag === "--document")
-  console.log(`wrote ${PAGE}: ${(await documentBenches(PAGE, OUT)).join(", ")}`);
+  console.log(`wrote ${PAGE}: ${(await documentBenches(PAGE, OUT, rest)).join(", ")}`);
 else await runAll(process.argv.slice(2));
 
 /** Runs the benches called `names`, or all. The first failure ends the run and sets the exit code. */
