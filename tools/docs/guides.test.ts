@@ -4,11 +4,11 @@ import { describe, expect, test } from "vitest";
 import { root } from "../test/outcome.ts";
 import { runProgram } from "../testing/run-program.ts";
 
-/** What each program of a guide prints, where that is known. */
-const guides: Record<string, readonly (string | RegExp)[]> = {
+/** What each program of a guide prints, where that is known; `null` for one that a bundler alone can run. */
+const guides: Record<string, readonly (string | RegExp | null)[]> = {
   "getting-started": [/./, "true true\n", "392 images of 128 x 128\n"],
   architecture: [""],
-  backends: ["true 11\n"],
+  backends: ["true 11\n", null],
   memory: ["14\nFloat32Array(3) [ 1, 2, 3 ]\n0\n", "true\n0\n"],
 };
 
@@ -20,15 +20,13 @@ describe.each(Object.entries(guides))("%s", (name, printed) => {
     expect(programs.length).toBe(printed.length);
   });
 
-  test.each(printed.map((output, i) => ({ number: i + 1, output })))(
-    "program $number does what it says",
-    async ({ number, output }) => {
-      const said = await runProgram(programs[number - 1] as string, {
-        cwd: join(root, "packages/corenet"), // which has them all
-        name: `program ${number} of docs/${name}.md`,
-      });
-      if (typeof output === "string") expect(said).toBe(output);
-      else expect(said).toMatch(output);
-    },
-  );
+  const run = printed.flatMap((output, i) => (output === null ? [] : [{ number: i + 1, output }]));
+  test.each(run)("program $number does what it says", async ({ number, output }) => {
+    const said = await runProgram(programs[number - 1] as string, {
+      cwd: join(root, "packages/corenet"), // which has them all
+      name: `program ${number} of docs/${name}.md`,
+    });
+    if (typeof output === "string") expect(said).toBe(output);
+    else expect(said).toMatch(output);
+  });
 });

@@ -1,4 +1,5 @@
-import { type ConvAxis, phaseTaps } from "./axis.ts";
+import type { ConvAxis } from "./axis.ts";
+import { phaseTaps } from "./phase-taps.ts";
 
 /** Which pixels of one side of the target are visited, and which of the source's each of them meets. */
 export interface WalkAxis {
