@@ -6,8 +6,8 @@ export interface Import {
   specifier: string;
   /** Counted from 1. */
   line: number;
-  /** Whether loading the file loads the module at once: false for types, which are erased, and for `import()`. */
-  loads: boolean;
+  /** When the module is loaded: with the file, by an `import()`, or not at all, since types are erased. */
+  loads: "at once" | "on demand" | "never";
 }
 
 /** Every module that the TypeScript or JavaScript file at `path` names with a string literal, in order. */
@@ -15,7 +15,7 @@ export function readImports(path: string): Import[] {
   const file = ts.createSourceFile(path, readFileSync(path, "utf8"), ts.ScriptTarget.Latest);
   const imports: Import[] = [];
 
-  function add(specifier: ts.Node | undefined, loads: boolean): void {
+  function add(specifier: ts.Node | undefined, loads: Import["loads"]): void {
     if (!specifier || !ts.isStringLiteralLike(specifier)) return;
     const line = file.getLineAndCharacterOfPosition(specifier.getStart(file)).line + 1;
     imports.push({ specifier: specifier.text, line, loads });
@@ -23,13 +23,16 @@ export function readImports(path: string): Import[] {
 
   function visit(node: ts.Node): void {
     if (ts.isImportDeclaration(node)) {
-      add(node.moduleSpecifier, node.importClause?.phaseModifier !== ts.SyntaxKind.TypeKeyword);
+      add(
+        node.moduleSpecifier,
+        node.importClause?.phaseModifier === ts.SyntaxKind.TypeKeyword ? "never" : "at once",
+      );
     } else if (ts.isExportDeclaration(node)) {
-      add(node.moduleSpecifier, !node.isTypeOnly);
+      add(node.moduleSpecifier, node.isTypeOnly ? "never" : "at once");
     } else if (ts.isImportTypeNode(node) && ts.isLiteralTypeNode(node.argument)) {
-      add(node.argument.literal, false);
+      add(node.argument.literal, "never");
     } else if (ts.isCallExpression(node) && node.expression.kind === ts.SyntaxKind.ImportKeyword) {
-      add(node.arguments[0], false);
+      add(node.arguments[0], "on demand");
     }
     ts.forEachChild(node, visit);
   }

@@ -156,6 +156,19 @@ test("finds an import cycle between files, but not one of types or of imports on
   ]);
 });
 
+test("finds what is imported on demand and imports who demands it", () => {
+  writePackage("core", 'import "./op.ts";\n');
+  write("packages/core/src/op.ts", 'export const kernel = () => import("./wasm.ts");\n');
+  write("packages/core/src/wasm.ts", 'import type { Attrs } from "./op.ts";\n');
+  expect(checkLayers(root, table)).toEqual([]);
+
+  write("packages/core/src/wasm.ts", 'import { type Attrs, isSmall } from "./op.ts";\n');
+  expect(checkLayers(root, table)).toEqual([
+    "packages/core/src/wasm.ts: it is imported on demand by packages/core/src/op.ts, and imports it. " +
+      "Move what they share into a file of its own.",
+  ]);
+});
+
 test("refuses a package that the table does not know", () => {
   writePackage("mystery");
   expect(checkLayers(root, table)).toEqual([

@@ -27,7 +27,7 @@ interface SourceFile {
 
 /**
  * Holds packages/* of a repository against the layer table: who imports whom, who names TensorFlow.js, no deep
- * imports, no import cycles, and a package.json that says what the sources import.
+ * imports, no import cycles, nothing on demand that imports who demands it, and a package.json that says what the sources import.
  *
  * @param root - the repository
  * @returns one line per violation, `file:line: who, what, allowed`; empty when all is well
@@ -71,6 +71,7 @@ function checkPackage(root: string, it: Package, packages: readonly Package[]): 
     ...files.flatMap((file) => file.imports.flatMap((one) => checkImport(root, it, file, one, packages))),
     ...checkManifest(it, files, packages),
     ...checkCycles(root, files),
+    ...checkDemand(root, files),
   ];
 }
 
@@ -198,20 +199,37 @@ function checkManifest(it: Package, files: readonly SourceFile[], packages: read
 }
 
 function checkCycles(root: string, files: readonly SourceFile[]): string[] {
-  const edges = new Map(
-    files.map(({ path, imports }) => [
-      path,
-      imports
-        .filter(({ specifier, loads }) => loads && specifier.startsWith("."))
-        .map(({ specifier }) =>
-          relative(root, resolve(root, dirname(path), specifier))
-            .split(sep)
-            .join("/"),
-        ),
-    ]),
-  );
+  const edges = new Map(files.map((file) => [file.path, targets(root, file, "at once")]));
   const cycle = findCycle(edges);
   return cycle
     ? [`${cycle[0]}: import cycle ${cycle.join(" -> ")}. Move what they share into a file of its own.`]
     : [];
+}
+
+/**
+ * Where a program keeps the op and not the kernel, Rolldown 1.2 leaves the kernel a chunk of its own if it imports the
+ * op's file, and then Vite cannot make a worker of it.
+ */
+function checkDemand(root: string, files: readonly SourceFile[]): string[] {
+  const loaded = new Map(files.map((file) => [file.path, targets(root, file, "at once")]));
+  return files.flatMap((file) =>
+    targets(root, file, "on demand")
+      .filter((path) => loaded.get(path)?.includes(file.path))
+      .map(
+        (path) =>
+          `${path}: it is imported on demand by ${file.path}, and imports it. Move what they share into a file of its own.`,
+      ),
+  );
+}
+
+/** The files of its own package that a file imports so. */
+function targets(root: string, { path, imports }: SourceFile, loads: Import["loads"]): string[] {
+  const found = imports
+    .filter((one) => one.loads === loads && one.specifier.startsWith("."))
+    .map(({ specifier }) =>
+      relative(root, resolve(root, dirname(path), specifier))
+        .split(sep)
+        .join("/"),
+    );
+  return [...new Set(found)];
 }

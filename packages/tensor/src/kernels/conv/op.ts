@@ -11,11 +11,6 @@ export interface ConvAttrs {
   readonly groups: number;
 }
 
-/** Whether each channel has a window of its own: then there is no product of matrices in it. */
-export function isDepthwise({ groups }: ConvAttrs, channels: number, outputs: number): boolean {
-  return groups > 1 && groups === channels && groups === outputs;
-}
-
 /** With a bias, or without. */
 export type ConvInputs = readonly [x: Tensor4D, weight: Tensor4D, ...bias: Tensor1D[]];
 

@@ -2,8 +2,9 @@ import type { WasmHost, WasmKernels } from "../../backend.ts";
 import { tensor } from "../../ops/create.ts";
 import type { Tensor4D } from "../../types.ts";
 import { loadModule } from "../module.ts";
+import { isDepthwise } from "./depthwise.ts";
 import { joinPatches } from "./join-patches.ts";
-import { type ConvAttrs, type ConvInputs, isDepthwise } from "./op.ts";
+import type { ConvAttrs, ConvInputs } from "./op.ts";
 import { backwardAxes, encodeWalk, forwardAxis, type WalkAxis, type WalkSides } from "./walk.ts";
 
 const GRAIN_FLOPS = 500_000; // ten microseconds

@@ -5,8 +5,9 @@ import { tensor } from "../../ops/create.ts";
 import { sum } from "../../ops/reduce.ts";
 import type { Tensor4D } from "../../types.ts";
 import { type LeftMatrix, type ProductTarget, planProduct, type RightMatrix } from "../../wgsl/mat-mul.ts";
+import { isDepthwise } from "./depthwise.ts";
 import { joinPatches } from "./join-patches.ts";
-import { type ConvAttrs, type ConvInputs, isDepthwise } from "./op.ts";
+import type { ConvAttrs, ConvInputs } from "./op.ts";
 import { backwardAxes, type WalkAxis } from "./walk.ts";
 
 const GROUP = 64;
