@@ -40,6 +40,7 @@ test("explains itself, without colours where there is no terminal", async () => 
   for (const option of ["--text", "--out", "--minutes", "--fresh", "--seed", "--json"])
     expect(stdout).toContain(option);
   expect(stdout).not.toContain("\x1b");
+  expect(stdout).toContain("USAGE corenet train [OPTIONS]");
   expect((await corenet("--version")).stdout).toMatch(/^\d+\.\d+\.\d+\n$/);
 });
 
@@ -51,7 +52,10 @@ test.each([
   [["train", "--text"], "--text has no value, expected one"],
   [["train"], "--text is missing, expected a file or a folder"],
   [["generate", "--model", "m", "once", "upon"], 'got "once", expected options only'],
+  [["generate", "m", "once"], 'got "once", expected options only'],
   [["generate", "--model", "m"], "--prompt is missing"],
+  [["generate", "m"], "--prompt is missing"],
+  [["compress", "--out", "small"], "--model is missing"],
   [["dance"], "Unknown command dance"],
   [[], "No command specified"],
 ])("refuses %j as wrong usage", async (args, message) => {

@@ -76,7 +76,7 @@ function corenet(
 }
 
 test("info shows the layers of a checkpoint", async () => {
-  const { code, stdout } = await corenet(["info", "--model", model]);
+  const { code, stdout } = await corenet(["info", model]);
   expect(code).toBe(0);
   expect(stdout).toContain("OpenELM, 2 layers, width 32, heads of 8");
   expect(stdout.split("\n").filter((line) => /^ +\d+ +\d+ +\d+ +\d+ +█+$/.test(line))).toHaveLength(2);

@@ -32,7 +32,7 @@ export const chatCommand = defineCommand({
   args: options,
   async run({ args }) {
     checkOptions(args, options);
-    const from = modelOption(args.model);
+    const from = modelOption(args);
     const maxNewTokens = integerOption("max-new-tokens", args["max-new-tokens"]) ?? 256;
     const temperature = numberOption("temperature", args.temperature) ?? 0.8;
     const rng = new Rng(integerOption("seed", args.seed) ?? 0);

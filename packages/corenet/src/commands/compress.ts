@@ -16,7 +16,7 @@ import { calibrate } from "../compress/calibrate.ts";
 import type { Terminal } from "../terminal/colors.ts";
 import { formatDuration } from "../terminal/duration.ts";
 import { Interrupted, interruptible } from "./interrupt.ts";
-import { modelOptions } from "./model-options.ts";
+import { modelOption, modelOptions } from "./model-options.ts";
 import { checkOptions, choiceOption, commonOptions, integerOption } from "./options.ts";
 import { UsageError } from "./usage-error.ts";
 
@@ -24,10 +24,9 @@ const rates = ["3", "4", "4.5"] as const;
 
 const options = {
   model: {
-    type: "positional",
-    required: false,
-    valueHint: "MODEL",
-    description: "A folder, or a .safetensors file.",
+    type: "string",
+    valueHint: "DIR",
+    description: "A folder, or a .safetensors file. The first word is it, too.",
   },
   out: { type: "string", valueHint: "DIR", description: "Where the compressed model goes." },
   bits: {
@@ -79,13 +78,9 @@ export const compressCommand = defineCommand({
   },
   args: options,
   async run({ args }) {
-    const [source, ...others] = args._;
-    checkOptions({ ...args, _: others }, options);
+    checkOptions(args, options);
+    const source = modelOption(args);
     const { out } = args;
-    if (source === undefined)
-      throw new UsageError(
-        "the model is missing, expected a folder: corenet compress out/model --out=small.",
-      );
     if (out === undefined) throw new UsageError("--out is missing, expected a folder: --out=small.");
     await stat(source).catch(() => {
       throw new UsageError(`there is no ${source}, expected a folder or a .safetensors file.`);

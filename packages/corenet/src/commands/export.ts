@@ -40,7 +40,7 @@ export const exportCommand = defineCommand({
   args: options,
   async run({ args }) {
     checkOptions(args, options);
-    const from = modelOption(args.model);
+    const from = modelOption(args);
     const { out } = args;
     if (out === undefined) throw new UsageError("--out is missing, expected a path: --out=model.gguf.");
     const isGguf = (choiceOption("to", args.to, ["gguf", "safetensors"]) ?? "gguf") === "gguf";

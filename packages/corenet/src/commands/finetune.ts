@@ -22,7 +22,7 @@ export const finetuneCommand = defineCommand({
   args: finetuneOptions,
   async run({ args }) {
     checkOptions(args, finetuneOptions);
-    const from = modelOption(args.model);
+    const from = modelOption(args);
     const { data, out = args.full ? "tuned" : "adapter" } = args;
     if (data === undefined)
       throw new UsageError("--data is missing, expected a file: --data=examples.jsonl.");

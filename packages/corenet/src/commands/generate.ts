@@ -44,7 +44,7 @@ export const generateCommand = defineCommand({
   args: options,
   async run({ args }) {
     checkOptions(args, options);
-    const from = modelOption(args.model);
+    const from = modelOption(args);
     const { prompt } = args;
     if (prompt === undefined)
       throw new UsageError('--prompt is missing, expected some text: --prompt="Once".');

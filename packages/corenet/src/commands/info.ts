@@ -22,7 +22,7 @@ export const infoCommand = defineCommand({
   args: options,
   async run({ args }) {
     checkOptions(args, options);
-    const from = modelOption(args.model);
+    const from = modelOption(args);
     await interruptible(async (signal) => {
       const line = workLine(process.stderr);
       const io = { signal, onProgress: line.onProgress };

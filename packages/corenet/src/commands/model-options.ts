@@ -6,7 +6,8 @@ export const modelOptions = {
   model: {
     type: "string",
     valueHint: "DIR",
-    description: "A folder such as out/model, hf:owner/name on the Hugging Face hub, or a URL.",
+    description:
+      "A folder such as out/model, hf:owner/name on the Hugging Face hub, or a URL. The first word is it, too.",
   },
   tokenizer: {
     type: "string",
@@ -27,8 +28,9 @@ export function modelFiles(args: { tokenizer?: string; adapter?: string }) {
   return { tokenizer, adapter };
 }
 
-/** @throws UsageError when no model was named */
-export function modelOption(model: string | undefined): string {
-  if (model !== undefined) return model;
+/** The model's place: --model, or the first word. @throws UsageError when no model was named */
+export function modelOption({ model, _: [word] }: { model?: string | undefined; _: string[] }): string {
+  const place = model ?? word;
+  if (place !== undefined) return place;
   throw new UsageError("--model is missing, expected a folder or hf:owner/name: --model=out/model.");
 }

@@ -8,6 +8,7 @@ export const commonOptions = {
 
 /**
  * Refuses what the parser lets pass: options that do not exist, words that are no option, and options without a value.
+ * Where there is --model, a first word stands for it.
  *
  * @throws UsageError naming the first of them
  */
@@ -24,8 +25,10 @@ export function checkOptions(
     }
     if (value === "") throw new UsageError(`--${name} has no value, expected one: --${name}=VALUE.`);
   }
-  if (args._.length > 0) {
-    throw new UsageError(`got "${args._[0]}", expected options only. Put text with blanks into quotes.`);
+  const isModelNamed = !("model" in defined) || args.model !== undefined;
+  const unexpected = args._[isModelNamed ? 0 : 1];
+  if (unexpected !== undefined) {
+    throw new UsageError(`got "${unexpected}", expected options only. Put text with blanks into quotes.`);
   }
 }
 

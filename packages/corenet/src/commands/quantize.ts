@@ -29,7 +29,7 @@ export const quantizeCommand = defineCommand({
   args: options,
   async run({ args }) {
     checkOptions(args, options);
-    const from = modelOption(args.model);
+    const from = modelOption(args);
     const { out } = args;
     if (out === undefined) throw new UsageError("--out is missing, expected a folder: --out=small.");
     const storage = choiceOption("format", args.format, formats) ?? "int8";

@@ -51,7 +51,7 @@ export const scoreCommand = defineCommand({
   args: options,
   async run({ args }) {
     checkOptions(args, options);
-    const from = modelOption(args.model);
+    const from = modelOption(args);
     const { text, task } = args;
     if ((text === undefined) === (task === undefined)) {
       throw new UsageError("got --text and --task both or neither, expected one: --text=FILE.");

@@ -51,7 +51,7 @@ export function trainCommand({
 }: TrainCommandOptions): CommandDef<typeof options> {
   return defineCommand({
     meta: {
-      name,
+      name: name.replace(/^corenet /, ""), // citty writes the program's name in front
       description:
         "Train a small OpenELM on text. Stopped at any moment, the same command goes on where it was.",
     },
