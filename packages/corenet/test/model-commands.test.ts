@@ -109,6 +109,10 @@ test("score answers multiple choice, and goes on where it was stopped", async ()
   expect(readFileSync(results, "utf8").trim().split("\n")).toHaveLength(3);
   const right = lines.slice(1).filter((line) => JSON.parse(line).correct).length + 1; // the first was believed
   expect(whole.accuracy.value).toBeCloseTo(right / 3);
+
+  const question = { context: "a", choices: ["b", "c"], answer: 0 };
+  writeFileSync(join(folder, "one.jsonl"), JSON.stringify(question));
+  expect((await corenet(["score", model, "--task", "one.jsonl"])).stdout).toMatch(/acc +[\d.]+ +\(95 %/);
 });
 
 test("chat answers each line until an empty one", async () => {

@@ -131,8 +131,10 @@ async function scoreTask(
       writing = writing.then(() => writeText(resume, text));
     },
   }).finally(() => writing);
-  const row = (name: string, { value, standardError, interval95: [low, high] }: Accuracy) =>
-    `${name.padEnd(16)} ${value.toFixed(4)} ± ${standardError.toFixed(4)}  (95 %: ${low.toFixed(4)} to ${high.toFixed(4)})\n`;
+  const row = (name: string, { value, standardError, interval95: [low, high] }: Accuracy) => {
+    const error = Number.isNaN(standardError) ? "" : ` ± ${standardError.toFixed(4)}`; // of one question there is none
+    return `${name.padEnd(16)} ${value.toFixed(4)}${error}  (95 %: ${low.toFixed(4)} to ${high.toFixed(4)})\n`;
+  };
   const { results: _, ...json } = score;
   return {
     json,
