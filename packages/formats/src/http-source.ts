@@ -5,6 +5,8 @@ import { bytesSource } from "./bytes-source.ts";
 import { fillFromStream } from "./fill-from-stream.ts";
 
 export interface HttpSourceOptions {
+  /** What the source is called. @default the URL */
+  name?: string;
   /** Used instead of the platform's, to add headers or a cache. */
   fetch?: typeof fetch;
   signal?: AbortSignal | undefined;
@@ -21,6 +23,7 @@ export interface HttpSourceOptions {
 export async function httpSource(url: string | URL, options: HttpSourceOptions = {}): Promise<ByteSource> {
   const { fetch = globalThis.fetch, maxWholeBytes = 256 * 2 ** 20 } = options;
   const name = String(url);
+  const called = options.name ?? name;
   const fail = (text: string, cause?: unknown) =>
     new IoError(`httpSource: ${name} ${text}`, cause === undefined ? { path: name } : { path: name, cause });
 
@@ -71,7 +74,7 @@ export async function httpSource(url: string | URL, options: HttpSourceOptions =
 
   const probe = await request(0, 0, options.signal);
   if (probe.status !== 206 && probe.status !== 416) {
-    return bytesSource(await wholeBody(probe), { name });
+    return bytesSource(await wholeBody(probe), { name: called });
   }
   discard(probe);
   const size = totalOf(probe);
@@ -84,7 +87,7 @@ export async function httpSource(url: string | URL, options: HttpSourceOptions =
   const etag = probe.headers.get("etag");
 
   return createByteSource({
-    name,
+    name: called,
     size,
     async readInto(offset, target, signal) {
       const last = offset + target.length - 1;

@@ -25,7 +25,7 @@ export const infoCommand = defineCommand({
     const from = modelOption(args);
     await interruptible(async (signal) => {
       const line = workLine(process.stderr);
-      const io = { signal, onProgress: line.onProgress };
+      const io = { signal, onProgress: line.onProgress, keep: false };
       const isFile = from.endsWith(".safetensors") && !/^(?:hf|https?):/.test(from);
       const sources = isFile
         ? [await fileSource(from)]

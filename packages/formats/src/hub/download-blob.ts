@@ -1,11 +1,10 @@
 import { abortable, IoError, sleep, throwIfAborted } from "@corenet/core";
+import { blobUrl, type HubBlob } from "./blob-url.ts";
 import type { CacheFolder, GrowingFile } from "./cache-folder.ts";
 import { type ContentHash, contentHash } from "./content-hash.ts";
-import { type HubFile, type HubRequest, hubHeaders } from "./hub-manifest.ts";
+import { hubHeaders } from "./hub-manifest.ts";
 
-export interface BlobDownload extends HubRequest {
-  readonly commit: string;
-  readonly file: HubFile;
+export interface BlobDownload extends HubBlob {
   readonly folder: CacheFolder;
   /** Where the finished blob goes; until then it lies beside it, with `.incomplete` at the end. */
   readonly target: string;
@@ -63,7 +62,7 @@ export async function downloadBlob(download: BlobDownload): Promise<void> {
       throw new IoError(
         `hub: ${file.path} of ${download.repo} has the hash ${digest}, expected ${file.hash}. ` +
           "Something on the way changed it; it was not kept. Try again, or another network.",
-        { path: urlOf(download) },
+        { path: blobUrl(download) },
       );
     }
     await folder.rename(incomplete, target).catch(async (error) => {
@@ -75,10 +74,6 @@ export async function downloadBlob(download: BlobDownload): Promise<void> {
 
 /** A connection that broke: worth another attempt. */
 class BrokenTransfer extends Error {}
-
-function urlOf({ endpoint, repo, commit, file }: BlobDownload): string {
-  return `${endpoint}/${repo}/resolve/${commit}/${file.path.split("/").map(encodeURIComponent).join("/")}`;
-}
 
 /** Hashes what an earlier attempt left; starts over where that is more than the whole. */
 async function hashSoFar(
@@ -109,7 +104,7 @@ async function receive(
   count: () => void,
 ): Promise<ContentHash> {
   const { file, fetch, token, signal } = download;
-  const url = urlOf(download);
+  const url = blobUrl(download);
   let hash = begun;
   const refuse = (text: string) => new IoError(`hub: ${url} ${text}`, { path: url });
 
@@ -187,7 +182,7 @@ async function receive(
 }
 
 function brokenOff(download: BlobDownload, size: number, cause: Error): IoError {
-  const url = urlOf(download);
+  const url = blobUrl(download);
   return new IoError(
     `hub: ${url} ${cause.message}, ${maxIdleAttempts} times in a row. ` +
       `${size} of ${download.file.size} bytes are kept; call again and it goes on there.`,

@@ -115,6 +115,33 @@ test("asks nothing with a warm cache, also offline", async () => {
   expect(requests).toHaveLength(1);
 });
 
+test("reads a header by its range, and keeps nothing", async () => {
+  const ranges: (string | undefined)[] = [];
+  sendWeights = (request, response) => {
+    ranges.push(request.headers.range);
+    const [first, last] =
+      /^bytes=(\d+)-(\d+)$/
+        .exec(request.headers.range ?? "")
+        ?.slice(1)
+        .map(Number) ?? [];
+    response.writeHead(206, { "content-range": `bytes ${first}-${last}/${weights.length}` });
+    response.end(weights.subarray(first, (last as number) + 1));
+  };
+  const sources = await open({ keep: false, token: "secret" });
+  const file = sources.find(({ name }) => name === "model.safetensors");
+  expect(await file?.read(8, 100)).toEqual(weights.subarray(8, 108));
+  for (const source of sources) await source.close();
+  expect(ranges).toEqual(["bytes=0-0", "bytes=8-107"]);
+  expect(() => readFileSync(blob(sha256(weights)))).toThrow("ENOENT");
+  await expect(open({ keep: false, offline: true })).rejects.toThrow("is not in the cache");
+
+  sendWeights = sendRange;
+  await contents(await open());
+  requests = [];
+  expect((await contents(await open({ keep: false })))["model.safetensors"]).toEqual(weights);
+  expect(requests).toEqual([]); // what is in the cache is read there
+});
+
 test("says what is missing offline", async () => {
   await expect(open({ offline: true })).rejects.toThrow(
     /list of files .* is not in the cache .* offline forbids/,

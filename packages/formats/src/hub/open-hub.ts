@@ -1,6 +1,8 @@
 import { createProgress, IoError, type OnProgress, throwIfAborted } from "@corenet/core";
 import type { ByteSource } from "../byte-source.ts";
+import { httpSource } from "../http-source.ts";
 import { openAll } from "../open-all.ts";
+import { blobUrl, type HubBlob } from "./blob-url.ts";
 import type { CacheFolder } from "./cache-folder.ts";
 import { defaultCacheFolder } from "./default-cache-folder.ts";
 import { downloadBlob } from "./download-blob.ts";
@@ -8,6 +10,7 @@ import {
   fetchManifest,
   type HubFile,
   type HubManifest,
+  hubHeaders,
   manifestJson,
   parseManifest,
 } from "./hub-manifest.ts";
@@ -26,12 +29,14 @@ export interface HubOptions {
   cache?: string;
   /** Never ask the network; what is not in the cache is an error. @default false */
   offline?: boolean;
+  /** Put what is not in the cache there. `false` reads it by ranges as it is needed: headers of weights, without the weights. @default true */
+  keep?: boolean;
   /** Ask whether the revision moved on; otherwise a cached model costs no request at all. @default false */
   update?: boolean;
   /** Used instead of the platform's. */
   fetch?: typeof fetch;
   signal?: AbortSignal;
-  /** Phase "download", in bytes, files that are in the cache already included. */
+  /** Phase "download", in bytes, files that need no download already included. */
   onProgress?: OnProgress;
 }
 
@@ -54,6 +59,7 @@ export async function openHub(repo: string, options: HubOptions = {}): Promise<B
     files = modelFiles,
     revision = "main",
     offline = false,
+    keep = true,
     update = false,
     signal,
     onProgress,
@@ -78,28 +84,36 @@ export async function openHub(repo: string, options: HubOptions = {}): Promise<B
   }
 
   const wanted = chooseFiles(manifest, files, repo);
+  const openers: (() => Promise<ByteSource>)[] = [];
   const total = wanted.reduce((sum, file) => sum + file.size, 0);
   const progress = createProgress({ phase: "download", unit: "bytes", total, onProgress });
   for (const file of wanted) {
     const target = `${base}/blobs/${file.hash}`;
-    if ((await folder.size(target)) === file.size) {
+    const blob = { ...request, commit: manifest.commit, file };
+    if ((await folder.size(target)) === file.size) progress.advance(file.size, file.path);
+    else if (offline) throw notCached(repo, file.path, folder);
+    else if (keep)
+      await downloadBlob({ ...blob, folder, target, onBytes: (count) => progress.advance(count, file.path) });
+    else {
       progress.advance(file.size, file.path);
-    } else {
-      if (offline) throw notCached(repo, file.path, folder);
-      const onBytes = (count: number) => progress.advance(count, file.path);
-      await downloadBlob({ ...request, commit: manifest.commit, file, folder, target, onBytes });
+      openers.push(() => remoteBlob(blob));
+      continue;
     }
     const link = `${base}/snapshots/${manifest.commit}/${file.path}`;
     if ((await folder.size(link)) !== file.size) await folder.link(target, link);
+    openers.push(() => folder.open(target, file.path));
   }
   progress.finish();
-  return openAll(
-    wanted.map(
-      ({ hash, path }) =>
-        () =>
-          folder.open(`${base}/blobs/${hash}`, path),
-    ),
-  );
+  return openAll(openers);
+}
+
+/** A file of the hub that is read there. */
+function remoteBlob(blob: HubBlob): Promise<ByteSource> {
+  const { fetch, file, signal, token } = blob;
+  return httpSource(blobUrl(blob), {
+    ...{ name: file.path, signal },
+    fetch: (url, init) => fetch(url, { ...init, headers: { ...init?.headers, ...hubHeaders(token) } }),
+  });
 }
 
 async function cachedManifest(
