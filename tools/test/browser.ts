@@ -21,9 +21,6 @@ interface Turn {
   only?: (test: string) => boolean;
 }
 
-/** On SwiftShader the long suites take minutes; they run on webgpu in Node alone: openelm's causal-lm and generate. */
-const gpuFiles = /^packages\/(backend-webgpu|tensor|nn|train)\/|^packages\/openelm\/test\/(cache|tiny)\./;
-
 const onWasm: TestTurn = { backends: ["wasm"] };
 const onWebGpu: TestTurn = { backends: ["webgpu"] };
 
@@ -37,7 +34,7 @@ const turns: readonly Turn[] = [
     where: "page",
     isolated: false,
     turn: onWebGpu,
-    only: (test) => gpuFiles.test(test),
+    only: (test) => !/^packages\/backend-(?:cpu|wasm)\//.test(test),
   },
   lesser(relaxedSimdOff),
   lesser(simdOff),
