@@ -1,5 +1,6 @@
 // Rules that turn logits into the next token, on plain arrays. Each takes and returns logits; −∞ is never sampled.
 import type { Rng } from "@corenet/core";
+import { expDown } from "./exp-down.ts";
 import { kthLargest, lightest } from "./select.ts";
 
 export type Logits = Float32Array | Float64Array;
@@ -98,15 +99,20 @@ export function probabilitiesOf(logits: Logits): Float64Array {
   const weights = new Float64Array(logits.length); // of what was dropped, 0
   for (let id = 0; id < weights.length; id++) {
     const logit = logits[id] as number;
-    if (logit > Number.NEGATIVE_INFINITY) weights[id] = Math.exp(logit - top);
+    if (logit > Number.NEGATIVE_INFINITY) weights[id] = expDown(top - logit);
   }
   return normalize(weights);
 }
 
-/** Divides weights, in place, by their sum. */
-function normalize(weights: Float64Array): Float64Array {
+function sumOf(weights: Float64Array): number {
   let total = 0;
   for (let i = 0; i < weights.length; i++) total += weights[i] as number;
+  return total;
+}
+
+/** Divides weights, in place, by their sum. */
+function normalize(weights: Float64Array): Float64Array {
+  const total = sumOf(weights);
   for (let i = 0; i < weights.length; i++) weights[i] = (weights[i] as number) / total;
   return weights;
 }
@@ -129,40 +135,45 @@ export function nextTokenProbabilities(
   seen: Iterable<number>,
   options: SamplingOptions = {},
 ): Float64Array {
-  const { ids, probabilities } = candidates(logits, seen, options);
+  const { ids, weights } = candidates(logits, seen, options);
+  if (!ids) return normalize(weights);
   const all = new Float64Array(logits.length);
-  for (let i = 0; i < ids.length; i++) all[ids[i] as number] = probabilities[i] as number;
-  return all;
+  for (let i = 0; i < ids.length; i++) all[ids[i] as number] = weights[i] as number;
+  return normalize(all);
 }
 
-/** The tokens that may follow, in ascending order, each with its probability. */
-function candidates(
-  logits: Logits,
-  seen: Iterable<number>,
-  options: SamplingOptions,
-): { ids: Uint32Array; probabilities: Float64Array } {
+/** The tokens that may follow, in ascending order, all where there are no ids; the probability of each is its share. */
+interface Candidates {
+  readonly ids?: Uint32Array;
+  readonly weights: Float64Array;
+}
+
+function candidates(logits: Logits, seen: Iterable<number>, options: SamplingOptions): Candidates {
   const { temperature = 0, topK = logits.length, topP = 1, minP = 0 } = options;
   const { allowed, top } = allowedLogits(logits, seen, options);
-  if (temperature === 0)
-    return { ids: Uint32Array.of(mostLikely(allowed)), probabilities: Float64Array.of(1) };
+  if (temperature === 0) return { ids: Uint32Array.of(mostLikely(allowed)), weights: Float64Array.of(1) };
 
   // Top-k goes first, since no temperature changes what is larger: what follows then has few tokens to look at.
-  const least = topK >= allowed.length ? -Number.MAX_VALUE : kthLargest(allowed, topK);
-  const ids = new Uint32Array(allowed.length);
+  const ids = topK < allowed.length ? idsFrom(allowed, kthLargest(allowed, topK)) : undefined;
+  const weights = new Float64Array(ids?.length ?? allowed.length);
+  for (let i = 0; i < weights.length; i++) {
+    const logit = allowed[ids ? (ids[i] as number) : i] as number;
+    weights[i] = expDown((top - logit) / temperature); // from the top down: a tiny temperature overflows nothing
+  }
+  if (topP < 1) dropLightest(normalize(weights), 1 - topP);
+  if (minP > 0) dropBelow(weights, minP * maximumOf(weights));
+  return ids ? { ids, weights } : { weights };
+}
+
+/** The ids of what is at least `least`, and more than −∞, in ascending order. */
+function idsFrom(logits: Logits, least: number): Uint32Array {
+  const ids = new Uint32Array(logits.length);
   let count = 0;
-  for (let id = 0; id < allowed.length; id++) if ((allowed[id] as number) >= least) ids[count++] = id;
-  const weights = new Float64Array(count);
-  for (
-    let i = 0;
-    i < count;
-    i++ // from the top down, so that a tiny temperature overflows nothing
-  )
-    weights[i] = Math.exp(((allowed[ids[i] as number] as number) - top) / temperature);
-  const probabilities = normalize(weights);
-  if (topP < 1) dropLightest(probabilities, 1 - topP);
-  if (minP > 0) dropBelow(probabilities, minP * maximumOf(probabilities));
-  if (topP < 1 || minP > 0) normalize(probabilities);
-  return { ids: ids.subarray(0, count), probabilities };
+  for (let id = 0; id < logits.length; id++) {
+    const logit = logits[id] as number;
+    if (logit >= least && logit > Number.NEGATIVE_INFINITY) ids[count++] = id;
+  }
+  return ids.subarray(0, count);
 }
 
 /** Draws a token; without randomness where the temperature is 0. */
@@ -172,18 +183,19 @@ export function sampleToken(
   rng: Rng,
   options: SamplingOptions = {},
 ): number {
-  const { ids, probabilities } = candidates(logits, seen, options);
-  let chosen = ids[0] as number;
-  if ((options.temperature ?? 0) === 0) return chosen;
-  let left = rng.uniform();
-  for (let i = 0; i < ids.length; i++) {
-    const p = probabilities[i] as number;
-    if (p === 0) continue;
-    chosen = ids[i] as number;
-    left -= p;
-    if (left < 0) break; // else rounding left a sliver behind the last
+  const { ids, weights } = candidates(logits, seen, options);
+  let chosen = 0;
+  if ((options.temperature ?? 0) > 0) {
+    let left = rng.uniform() * sumOf(weights);
+    for (let i = 0; i < weights.length; i++) {
+      const weight = weights[i] as number;
+      if (weight === 0) continue;
+      chosen = i;
+      left -= weight;
+      if (left < 0) break; // else rounding left a sliver behind the last
+    }
   }
-  return chosen;
+  return ids ? (ids[chosen] as number) : chosen;
 }
 
 /** @throws RangeError naming the option that lies outside its range */

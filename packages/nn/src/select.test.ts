@@ -24,6 +24,20 @@ test("the k-th largest is what sorting gives", () => {
   expect(kthLargest([none, 3, none], 2)).toBe(none);
 });
 
+test("the k-th largest of many, however they are ordered", () => {
+  const many = fc.array(fc.oneof(fc.integer({ min: -40, max: 40 }), fc.constantFrom(none, 0.5)), {
+    minLength: 96,
+    maxLength: 400,
+  });
+  fc.assert(
+    fc.property(many, fc.integer({ min: 1, max: 3 }), (values, k) => {
+      const sorted = values.toSorted((a, b) => b - a);
+      for (const order of [values, sorted, sorted.toReversed()])
+        expect(kthLargest(order, k) - (sorted[k - 1] as number) || 0).toBe(0);
+    }),
+  );
+});
+
 test("the lightest are what adding up from the smallest gives", () => {
   // Sixty-fourths add up without rounding, in any order.
   const weights = fc.array(

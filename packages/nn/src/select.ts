@@ -29,6 +29,7 @@ function sortedBin(values: Float64Array, bins: Uint16Array, bin: number): Float6
  * @param logits - at least k numbers, none NaN
  */
 export function kthLargest(logits: ArrayLike<number>, k: number): number {
+  if (k <= logits.length / 32) return kthLargestOfFew(logits, k);
   const values = new Float64Array(logits);
   const bins = binsOf(values);
   const counts = new Uint32Array(2 ** binBits);
@@ -37,6 +38,23 @@ export function kthLargest(logits: ArrayLike<number>, k: number): number {
   let bin = counts.length - 1;
   for (; above + (counts[bin] as number) < k; bin--) above += counts[bin] as number;
   return sortedBin(values, bins, bin).at(above - k) as number;
+}
+
+/** The same where k is small: numbers above the k largest so far are rare, and k of them are taken in at a time. */
+function kthLargestOfFew(logits: ArrayLike<number>, k: number): number {
+  const held = new Float64Array(2 * k);
+  let least = Number.NEGATIVE_INFINITY; // of the k largest so far
+  let count = 0;
+  for (let i = 0; i < logits.length; i++) {
+    const value = logits[i] as number;
+    if (value <= least && count >= k) continue;
+    held[count++] = value;
+    if (count < held.length) continue;
+    held.sort().copyWithin(0, k);
+    count = k;
+    least = held[0] as number;
+  }
+  return held.subarray(0, count).sort()[count - k] as number;
 }
 
 /**
