@@ -135,34 +135,38 @@ export function nextTokenProbabilities(
   seen: Iterable<number>,
   options: SamplingOptions = {},
 ): Float64Array {
-  const { ids, weights } = candidates(logits, seen, options);
-  if (!ids) return normalize(weights);
+  const { ids, weights, total } = candidates(logits, seen, options);
   const all = new Float64Array(logits.length);
-  for (let i = 0; i < ids.length; i++) all[ids[i] as number] = weights[i] as number;
-  return normalize(all);
+  for (let i = 0; i < weights.length; i++) all[ids ? (ids[i] as number) : i] = (weights[i] as number) / total;
+  return all;
 }
 
-/** The tokens that may follow, in ascending order, all where there are no ids; the probability of each is its share. */
+/** The tokens that may follow, in ascending order, all where there are no ids; a probability is a weight's share of the total. */
 interface Candidates {
-  readonly ids?: Uint32Array;
+  readonly ids?: Uint32Array | undefined;
   readonly weights: Float64Array;
+  readonly total: number;
 }
 
 function candidates(logits: Logits, seen: Iterable<number>, options: SamplingOptions): Candidates {
   const { temperature = 0, topK = logits.length, topP = 1, minP = 0 } = options;
   const { allowed, top } = allowedLogits(logits, seen, options);
-  if (temperature === 0) return { ids: Uint32Array.of(mostLikely(allowed)), weights: Float64Array.of(1) };
+  if (temperature === 0)
+    return { ids: Uint32Array.of(mostLikely(allowed)), weights: Float64Array.of(1), total: 1 };
 
   // Top-k goes first, since no temperature changes what is larger: what follows then has few tokens to look at.
   const ids = topK < allowed.length ? idsFrom(allowed, kthLargest(allowed, topK)) : undefined;
   const weights = new Float64Array(ids?.length ?? allowed.length);
+  let total = 0;
   for (let i = 0; i < weights.length; i++) {
     const logit = allowed[ids ? (ids[i] as number) : i] as number;
-    weights[i] = expDown((top - logit) / temperature); // from the top down: a tiny temperature overflows nothing
+    const weight = expDown((top - logit) / temperature); // from the top down: a tiny temperature overflows nothing
+    weights[i] = weight;
+    total += weight;
   }
-  if (topP < 1) dropLightest(normalize(weights), 1 - topP);
+  if (topP < 1) dropLightest(weights, (1 - topP) * total);
   if (minP > 0) dropBelow(weights, minP * maximumOf(weights));
-  return ids ? { ids, weights } : { weights };
+  return { ids, weights, total: topP < 1 || minP > 0 ? sumOf(weights) : total };
 }
 
 /** The ids of what is at least `least`, and more than −∞, in ascending order. */
@@ -183,10 +187,10 @@ export function sampleToken(
   rng: Rng,
   options: SamplingOptions = {},
 ): number {
-  const { ids, weights } = candidates(logits, seen, options);
+  const { ids, weights, total } = candidates(logits, seen, options);
   let chosen = 0;
   if ((options.temperature ?? 0) > 0) {
-    let left = rng.uniform() * sumOf(weights);
+    let left = rng.uniform() * total;
     for (let i = 0; i < weights.length; i++) {
       const weight = weights[i] as number;
       if (weight === 0) continue;

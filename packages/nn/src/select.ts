@@ -63,6 +63,21 @@ function kthLargestOfFew(logits: ArrayLike<number>, k: number): number {
  * @param weights - at least one, none negative or NaN
  */
 export function lightest(weights: Float64Array, most: number): { below: number; equals: number } {
+  // What is below its share of `most` goes in any case, and most of a vocabulary is: only the rest is ranked.
+  const share = most / weights.length;
+  const rest = new Float64Array(weights.length);
+  let sum = 0;
+  let count = 0;
+  for (let i = 0; i < weights.length; i++) {
+    const weight = weights[i] as number;
+    if (weight < share) sum += weight;
+    else rest[count++] = weight;
+  }
+  return count === 0 ? lightestOf(weights, 0, most) : lightestOf(rest.slice(0, count), sum, most);
+}
+
+/** `lightest` of these weights, where `sum` of smaller ones has gone before. */
+function lightestOf(weights: Float64Array, sum: number, most: number): { below: number; equals: number } {
   const bins = binsOf(weights);
   const sums = new Float64Array(2 ** binBits);
   let highest = 0;
@@ -71,7 +86,6 @@ export function lightest(weights: Float64Array, most: number): { below: number; 
     sums[bin] = (sums[bin] as number) + (weights[i] as number);
     if (bin > highest) highest = bin;
   }
-  let sum = 0;
   let bin = 0;
   for (; bin < highest && sum + (sums[bin] as number) <= most; bin++) sum += sums[bin] as number;
 
