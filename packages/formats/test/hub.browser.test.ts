@@ -161,6 +161,17 @@ describe("the hub's cache in the origin's private file system", () => {
     expect(asked).toBe(before);
   });
 
+  test("waits for what a worker is downloading", async () => {
+    sendWeights = (_, response) => {
+      response.writeHead(200, { "content-length": weights.length });
+      response.write(weights.subarray(0, 100_000));
+      setTimeout(() => response.end(weights.subarray(100_000)), 300);
+    };
+    const both = await page.evaluate(() => Promise.all([app.open({}), app.openInWorker()]));
+    expect(both).toEqual([right, right]);
+    expect(firsts).toEqual([0]);
+  });
+
   test("says what is missing offline", async () => {
     expect((await open({ offline: true })).failure).toMatch(
       /^IoError: hub: .* is not in the cache corenet-hub/,

@@ -85,6 +85,8 @@ export function browserFolder(name: string): CacheFolder {
       await stream.write(text).catch(full(path));
       await stream.close().catch(full(path));
     },
+    withLock: (path, signal, work) =>
+      navigator.locks.request(`${name}/${path}`, signal ? { signal } : {}, work),
     async grow(path) {
       const { folder: parent, last } = await makePlace(path);
       let folder = await parent.getDirectoryHandle(last, { create: true });

@@ -29,6 +29,9 @@ export interface CacheFolder {
   readText(path: string): Promise<string | undefined>;
   /** Appears whole or not at all. */
   writeText(path: string, text: string): Promise<void>;
+  /** Does `work` when no one else, in this process or another, does any on `path`. */
+  withLock<T>(path: string, signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T>;
+  /** For who holds the lock of `path`. */
   grow(path: string): Promise<GrowingFile>;
   /** Gives a file another name, in one step. */
   rename(from: string, to: string): Promise<void>;

@@ -4,6 +4,7 @@ import { fileSource } from "../file-source.ts";
 import { makeFolder } from "../make-folder.ts";
 import { nodeFs, nodePath } from "../node-builtin.ts";
 import type { CacheFolder, StoredFile } from "./cache-folder.ts";
+import { withDiskLock } from "./disk-lock.ts";
 
 /** A folder on disk (Node). */
 export function diskFolder(root: string): CacheFolder {
@@ -32,21 +33,23 @@ export function diskFolder(root: string): CacheFolder {
       await sink.write(new TextEncoder().encode(text));
       await sink.close();
     },
+    async withLock(path, signal, work) {
+      await makeFolder(dirname(at(path)));
+      return withDiskLock(`${at(path)}.lock`, signal, work);
+    },
     async grow(path) {
       await makeFolder(dirname(at(path)));
-      const isNew = (await fs.stat(at(path)).catch(orMissing(at(path)))) === undefined;
-      const file = await fs.open(at(path), isNew ? "w+" : "r+").catch(failing(at(path)));
+      const file = await fs.open(at(path), "a").catch(failing(at(path)));
       let { size } = await file.stat();
       return {
         get size() {
           return size;
         },
-        // At a place of its own count, not at the end: two processes that fetch one file write the same bytes twice.
         async append(bytes) {
           let written = 0;
           while (written < bytes.length) {
             const length = Math.min(bytes.length - written, 2 ** 30);
-            const step = await file.write(bytes, written, length, size).catch(failing(at(path)));
+            const step = await file.write(bytes, written, length).catch(failing(at(path)));
             written += step.bytesWritten;
             size += step.bytesWritten;
           }

@@ -16,7 +16,8 @@ const maxIdleAttempts = 5; // in a row, without a byte more
 
 /**
  * Downloads one file into the cache: goes on where an earlier attempt stopped, tries again when the connection
- * breaks, and keeps the file only if its size and hash are those that the hub told.
+ * breaks, and keeps the file only if its size and hash are those that the hub told. Who wants a file that another
+ * is downloading waits for it.
  *
  * @throws IoError when the server refuses, sends something else, or the connection keeps breaking; then what arrived
  *   stays for the next call, unless it is wrong
@@ -24,6 +25,14 @@ const maxIdleAttempts = 5; // in a row, without a byte more
 export async function downloadBlob(download: BlobDownload): Promise<void> {
   const { file, folder, target, signal } = download;
   const incomplete = `${target}.incomplete`;
+  await folder.withLock(incomplete, signal, async () => {
+    if ((await folder.size(target)) === file.size) download.onBytes(file.size);
+    else await downloadTo(incomplete, download);
+  });
+}
+
+async function downloadTo(incomplete: string, download: BlobDownload): Promise<void> {
+  const { file, folder, target, signal } = download;
   let counted = 0;
   let idle = 0;
   for (;;) {
@@ -65,9 +74,7 @@ export async function downloadBlob(download: BlobDownload): Promise<void> {
         { path: blobUrl(download) },
       );
     }
-    await folder.rename(incomplete, target).catch(async (error) => {
-      if ((await folder.size(target)) !== file.size) throw error; // another process was faster
-    });
+    await folder.rename(incomplete, target);
     return;
   }
 }

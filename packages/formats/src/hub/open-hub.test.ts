@@ -1,11 +1,20 @@
+import { spawnSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { mkdtempSync, readFileSync, readlinkSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { createServer, type IncomingMessage, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { hostname, tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import type { Progress } from "@corenet/core";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { ByteSource } from "../byte-source.ts";
 import { hubCache } from "./hub-cache.ts";
 import { type HubOptions, openHub } from "./open-hub.ts";
@@ -265,10 +274,66 @@ test("stops at an abort, before and in the middle, and goes on later", async () 
   expect((await contents(await open()))["model.safetensors"]).toEqual(weights);
 });
 
-test("two downloads at once give the same file", async () => {
-  const [a, b] = await Promise.all([open(), open()]);
-  expect((await contents(a))["model.safetensors"]).toEqual(weights);
-  expect((await contents(b))["model.safetensors"]).toEqual(weights);
+describe("downloads of one file at once", () => {
+  const slowly: Handler = (_, response) => {
+    response.writeHead(200, { "content-length": weights.length });
+    response.write(weights.subarray(0, 100_000));
+    setTimeout(() => response.end(weights.subarray(100_000)), 200);
+  };
+  const requestsOfWeights = () => requests.filter((url) => url.endsWith("model.safetensors")).length;
+
+  test("fetch it once", async () => {
+    sendWeights = slowly;
+    for (const files of await Promise.all([open(), open(), open()])) {
+      expect((await contents(files))["model.safetensors"]).toEqual(weights);
+    }
+    expect(requestsOfWeights()).toBe(1);
+    expect(readdirSync(dirname(blob("x")))).toEqual([sha256(weights), gitSha1(config)].sort());
+  });
+
+  test("wait no longer than they are told to", async () => {
+    sendWeights = slowly;
+    const controller = new AbortController();
+    const first = open();
+    const second = open({ signal: controller.signal });
+    setTimeout(() => controller.abort(), 100);
+    await expect(second).rejects.toThrow("aborted");
+    expect((await contents(await first))["model.safetensors"]).toEqual(weights);
+  });
+
+  test("take over where the other one gives up", async () => {
+    const controller = new AbortController();
+    let range: string | undefined;
+    sendWeights = (request, response) => {
+      range = request.headers.range;
+      if (range) return sendRange(request, response);
+      response.writeHead(200, { "content-length": weights.length });
+      response.write(weights.subarray(0, 100_000), () => setTimeout(() => controller.abort(), 100));
+    };
+    const first = open({ signal: controller.signal });
+    const second = open();
+    await expect(first).rejects.toThrow("aborted");
+    expect((await contents(await second))["model.safetensors"]).toEqual(weights);
+    expect(range).toBe("bytes=100000-");
+  });
+
+  test("do not wait for a process that was killed", async () => {
+    await contents(await open({ files: ["config.json"] }));
+    const { pid } = spawnSync(process.execPath, ["--version"]);
+    writeFileSync(`${blob(sha256(weights))}.incomplete.lock`, `${hostname()} ${pid} of the dead`);
+    expect((await contents(await open()))["model.safetensors"]).toEqual(weights);
+  });
+
+  test("wait for a process that lives", async () => {
+    await contents(await open({ files: ["config.json"] }));
+    const lock = `${blob(sha256(weights))}.incomplete.lock`;
+    writeFileSync(lock, `${hostname()} ${process.ppid} of another`);
+    const waiting = open();
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    expect(requestsOfWeights()).toBe(0);
+    rmSync(lock);
+    expect((await contents(await waiting))["model.safetensors"]).toEqual(weights);
+  });
 });
 
 test("lists and deletes models", async () => {
